@@ -1,0 +1,574 @@
+"""Plotting, accuracy, timing, seeding and device choice, shared by all notebooks.
+
+Every helper leaves its arguments as it found them: no model changes its device or mode, no
+gradient is recorded or lost, and the global random state stays where it was (``seed_everything``
+apart, whose job it is to set it). Plotting helpers draw on the ``ax`` they are given or on a new
+one, and return it. Shares are fractions between 0 and 1 everywhere, never percent.
+"""
+
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+# Okabe and Ito's eight colours, told apart with every common kind of colour blindness.
+# Source: M. Okabe, K. Ito, "Color Universal Design", 2008.
+PALETTE = {
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "green": "#009E73",
+    "orange": "#E69F00",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "black": "#000000",
+    "yellow": "#F0E442",
+}
+_MARKERS = "osD^vPX*"
+_LARGEST_DRAWING = 400  # boxes; beyond that the numbers in them cannot be read
+
+
+# ------------------------------------------------------------------ style, device, seeds, time
+
+
+def set_up() -> None:
+    """Checks the versions of Python and PyTorch and sets the style of all figures.
+
+    The setup cell of every notebook calls it. White figures, so that they read on a dark page
+    as on a light one; the Okabe-Ito palette with a line style of its own for each colour, so
+    that no line is known by colour alone.
+
+    Raises:
+        RuntimeError: Python or PyTorch is too old; the message says what to do.
+
+    Example:
+        >>> set_up()
+    """
+    import matplotlib as mpl
+    from cycler import cycler
+
+    if sys.version_info < (3, 10):
+        raise RuntimeError("this course needs Python 3.10 or newer: start Jupyter with a newer one")
+    # torch.__version__ compares as a version, not as text: 2.10 is newer than 2.6.
+    if torch.__version__ < (2, 6):
+        raise RuntimeError(
+            f"this course needs PyTorch 2.6 or newer, found {torch.__version__}: "
+            'run %pip install --upgrade "torch>=2.6" torchvision and restart the kernel'
+        )
+
+    dashes = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2))]
+    mpl.rcParams.update(
+        {
+            "axes.prop_cycle": cycler(color=list(PALETTE.values()), linestyle=dashes),
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "figure.figsize": (6.4, 4.0),
+            "figure.dpi": 100,
+            "figure.facecolor": "white",
+            "font.size": 11,
+            "grid.alpha": 0.3,
+            "image.cmap": "viridis",
+            "legend.frameon": False,
+            "lines.linewidth": 2,
+        }
+    )
+
+
+def pick_device() -> torch.device:
+    """The fastest device of this machine: its accelerator if it has one, else the CPU.
+
+    Taught in 00_fundamentals, section 13.
+
+    Returns:
+        ``cuda`` (NVIDIA and AMD), ``mps`` (Apple), ``xpu`` (Intel), ... or ``cpu``.
+
+    Example:
+        >>> isinstance(pick_device(), torch.device)
+        True
+    """
+    # current_accelerator() names the accelerator torch was built for, even where there is none.
+    if torch.accelerator.is_available():
+        return torch.accelerator.current_accelerator()
+    return torch.device("cpu")
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python's ``random``, NumPy and PyTorch (the CPU and every accelerator).
+
+    Taught in 00_fundamentals, section 12.
+
+    Args:
+        seed: A whole number from 0 to 2**32 - 1 (NumPy takes no larger one).
+
+    Raises:
+        ValueError: ``seed`` is no such number.
+
+    Example:
+        >>> seed_everything(42)
+        >>> torch.rand(2)
+        tensor([0.8823, 0.9150])
+    """
+    import numpy as np
+
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, got {seed!r}")
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (NumPy's global state is what pandas and scikit-learn use)
+    torch.manual_seed(seed)
+
+
+def time_call(fn: Callable[[], object], repeats: int = 5) -> float:
+    """Median time of one call of ``fn``, in seconds, after one call to warm up.
+
+    Waits for the accelerator before it reads the clock, because a GPU works on while Python
+    goes ahead. Taught in 00_fundamentals, section 14.
+
+    Args:
+        fn: Called without arguments, ``repeats + 1`` times.
+        repeats: How many timed calls the median is taken of, at least 1.
+
+    Raises:
+        TypeError: ``fn`` cannot be called (``time_call(f(x))`` instead of ``lambda: f(x)``).
+        ValueError: ``repeats`` is smaller than 1.
+
+    Example:
+        >>> time_call(lambda: sum(range(1000))) > 0
+        True
+    """
+    if not callable(fn):
+        raise TypeError(
+            f"fn must be a function without arguments, got {type(fn).__name__}: "
+            "write time_call(lambda: f(x)), not time_call(f(x))"
+        )
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats}")
+
+    def wait() -> None:
+        if torch.accelerator.is_available():
+            torch.accelerator.synchronize()
+
+    fn()
+    seconds = []
+    for _ in range(repeats):
+        wait()
+        start = time.perf_counter()
+        fn()
+        wait()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+# ------------------------------------------------------------------------------------- accuracy
+
+
+def accuracy(preds: torch.Tensor, labels: torch.Tensor) -> float:
+    """The fraction of predictions that are right.
+
+    Taught in 00_fundamentals, section 10.
+
+    Args:
+        preds: Predicted labels, shape (N,), on any device.
+        labels: True labels, same shape; whole numbers or booleans, as ``preds``.
+
+    Returns:
+        A number between 0 and 1.
+
+    Raises:
+        TypeError: An argument is no tensor.
+        ValueError: The shapes differ (they are never broadcast), there is nothing to compare,
+            or the values are no labels (NaN, logits, probabilities).
+
+    Example:
+        >>> accuracy(torch.tensor([2, 0, 1, 1]), torch.tensor([2, 0, 1, 0]))
+        0.75
+    """
+    for name, value in (("preds", preds), ("labels", labels)):
+        if not isinstance(value, torch.Tensor):
+            raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+    if preds.shape != labels.shape:
+        raise ValueError(
+            f"preds has shape {tuple(preds.shape)}, labels has {tuple(labels.shape)}: "
+            "they must be equal, one prediction for each label (see squeeze and argmax)"
+        )
+    if preds.numel() == 0:
+        raise ValueError(f"preds is empty, shape {tuple(preds.shape)}: there is nothing to compare")
+    preds, labels = preds.detach().cpu(), labels.detach().cpu()
+    for name, value in (("preds", preds), ("labels", labels)):
+        if value.is_complex() or (value.is_floating_point() and not (value == value.round()).all()):
+            raise ValueError(
+                f"{name} must hold labels (whole numbers), got {value.dtype} with other values: "
+                "turn logits or probabilities into labels first, with argmax or round"
+            )
+    return (preds == labels).double().mean().item()
+
+
+# --------------------------------------------------------------------------------------- figures
+
+
+def draw_tensor(
+    tensor: torch.Tensor,
+    ax=None,
+    *,
+    title: str = "",
+    highlight: torch.Tensor | None = None,
+    faded: torch.Tensor | None = None,
+    decimals: int | None = None,
+):
+    """Draws a tensor of up to three dimensions as boxes with a number in each.
+
+    The last dimension runs to the right, the one before it downwards; a third shows as several
+    grids side by side, each with its index. Used from 00_fundamentals, section 2.
+
+    Args:
+        tensor: 0 to 3 dimensions, 1 to 400 elements, on any device.
+        ax: Axes to draw on; a new figure by default.
+        title: Heading of the drawing; the shape is written below it in any case.
+        highlight: Boolean tensor of the same shape; these boxes are orange.
+        faded: Boolean tensor of the same shape; these boxes are pale and dashed.
+        decimals: Digits behind the point; by default 0 for whole numbers, 2 for others.
+
+    Returns:
+        The matplotlib Axes.
+
+    Raises:
+        TypeError: ``tensor`` is no tensor.
+        ValueError: It is empty, too large or has too many dimensions, or a mask's shape differs.
+
+    Example:
+        >>> draw_tensor(torch.arange(6).reshape(2, 3), title="grid").get_title()
+        'grid\\nshape (2, 3)'
+    """
+    from matplotlib.patches import Rectangle
+
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"tensor must be a tensor, got {type(tensor).__name__}")
+    shape = tuple(tensor.shape)
+    if tensor.ndim > 3 or not 1 <= tensor.numel() <= _LARGEST_DRAWING:
+        raise ValueError(
+            f"tensor has shape {shape}: 0 to 3 dimensions and 1 to {_LARGEST_DRAWING} elements can be drawn"
+        )
+    masks = {}
+    for name, mask in (("highlight", highlight), ("faded", faded)):
+        if mask is None:
+            mask = torch.zeros(shape, dtype=torch.bool)
+        if tuple(mask.shape) != shape or mask.dtype != torch.bool:
+            raise ValueError(
+                f"{name} must be a boolean tensor of shape {shape}, "
+                f"got {mask.dtype} of shape {tuple(mask.shape)}"
+            )
+        masks[name] = mask.detach().cpu()
+
+    grids, rows, columns = (1,) * (3 - tensor.ndim) + shape
+    cells = tensor.detach().cpu().reshape(grids, rows, columns)
+    highlight, faded = (masks[m].reshape(grids, rows, columns) for m in ("highlight", "faded"))
+    whole = not tensor.is_floating_point() or bool((cells == cells.round()).all())
+    decimals = (0 if whole else 2) if decimals is None else decimals
+
+    ax = _axes(ax, figsize=(0.7 * grids * (columns + 0.6) + 0.4, 0.7 * rows + 0.9))
+    for g in range(grids):
+        left = g * (columns + 0.6)
+        if tensor.ndim == 3:
+            ax.text(left + columns / 2, -0.25, f"[{g}]", ha="center", va="bottom")
+        for r in range(rows):
+            for c in range(columns):
+                pale = bool(faded[g, r, c])
+                ax.add_patch(
+                    Rectangle(
+                        (left + c, r),
+                        1,
+                        1,
+                        facecolor="#F6C667" if highlight[g, r, c] else "white" if pale else "#CFE6F5",
+                        edgecolor="#8A8A8A" if pale else "#33424F",
+                        linestyle="--" if pale else "-",
+                        linewidth=1,
+                    )
+                )
+                value = cells[g, r, c].item()
+                text = str(value) if isinstance(value, bool) else f"{value:.{decimals}f}"
+                colour = "#767676" if pale else "black"
+                ax.text(left + c + 0.5, r + 0.5, text, ha="center", va="center", color=colour)
+    ax.set_xlim(-0.1, grids * (columns + 0.6) - 0.5)
+    ax.set_ylim(rows + 0.1, -0.9 if tensor.ndim == 3 else -0.1)
+    ax.set_aspect("equal")
+    ax.axis("off")
+    ax.set_title(f"{title}\nshape {shape}" if title else f"shape {shape}", fontsize=11)
+    return ax
+
+
+def draw_flow(steps: Sequence[str], ax=None, *, highlight: int | None = None):
+    """Draws the steps of a procedure as a row of boxes joined by arrows.
+
+    Used from 01_workflow, section 1.
+
+    Args:
+        steps: Two or more labels; a line break in a label is kept.
+        ax: Axes to draw on; a new figure by default.
+        highlight: Index of the step to colour, to say "you are here".
+
+    Returns:
+        The matplotlib Axes.
+
+    Raises:
+        ValueError: Fewer than two steps, or no such step to highlight.
+
+    Example:
+        >>> len(draw_flow(["data", "model", "loss"]).texts)
+        5
+    """
+    if len(steps) < 2:
+        raise ValueError(f"steps must hold at least 2 labels, got {len(steps)}")
+    if highlight is not None and not 0 <= highlight < len(steps):
+        raise ValueError(f"highlight must be from 0 to {len(steps) - 1}, got {highlight}")
+    ax = _axes(ax, figsize=(1.5 * len(steps), 1.2))
+    for i, step in enumerate(steps):
+        box = {
+            "boxstyle": "round,pad=0.5",
+            "facecolor": "#F6C667" if i == highlight else "#CFE6F5",
+            "edgecolor": "#33424F",
+        }
+        ax.text(i, 0, step, ha="center", va="center", bbox=box, fontsize=10)
+        if i:
+            arrow = {"arrowstyle": "-|>", "color": "#33424F", "lw": 1.5}
+            ax.annotate("", xy=(i - 0.36, 0), xytext=(i - 0.64, 0), arrowprops=arrow)
+    ax.set_xlim(-0.5, len(steps) - 0.5)
+    ax.set_ylim(-0.5, 0.5)
+    ax.axis("off")
+    return ax
+
+
+def show_image(image: torch.Tensor, ax=None, *, title: str = ""):
+    """Shows one image tensor, channels first as PyTorch keeps them.
+
+    Taught in 00_fundamentals, section 9 (why matplotlib wants the channels last).
+
+    Args:
+        image: Shape (H, W), (1, H, W) or (3, H, W), on any device; whole numbers from 0 to 255
+            or floats from 0 to 1. One channel is shown in grey, from its smallest value (black)
+            to its largest (white).
+        ax: Axes to draw on; a new figure by default.
+        title: Heading.
+
+    Returns:
+        The matplotlib Axes.
+
+    Raises:
+        TypeError: ``image`` is no tensor.
+        ValueError: The shape is no image's (the message says what to permute), or it holds NaN.
+
+    Example:
+        >>> show_image(torch.rand(3, 8, 8), title="noise").get_title()
+        'noise'
+    """
+    if not isinstance(image, torch.Tensor):
+        raise TypeError(f"image must be a tensor, got {type(image).__name__}")
+    shape = tuple(image.shape)
+    good = image.ndim == 2 or (image.ndim == 3 and shape[0] in (1, 3))
+    if not good or image.numel() == 0:
+        advice = ""
+        if image.ndim == 3 and shape[2] in (1, 3):
+            advice = ": the channels come last here, image.permute(2, 0, 1) puts them first"
+        elif image.ndim == 4:
+            advice = ": this is a batch, pick one image of it, batch[0]"
+        raise ValueError(f"image must be (H, W), (1, H, W) or (3, H, W), got {shape}{advice}")
+    picture = image.detach().cpu()
+    if picture.is_floating_point():
+        if picture.isnan().any():
+            raise ValueError("image holds NaN")
+        picture = picture.float()
+    if picture.ndim == 3:
+        picture = picture.permute(1, 2, 0).squeeze(2)
+    ax = _axes(ax, figsize=(3, 3))
+    ax.imshow(picture.numpy(), cmap="gray")
+    ax.axis("off")
+    if title:
+        ax.set_title(title, fontsize=10)
+    return ax
+
+
+def show_images(
+    images: Sequence[torch.Tensor] | torch.Tensor,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 8,
+):
+    """Shows several images as a grid.
+
+    Args:
+        images: A batch of shape (N, H, W) or (N, C, H, W), or a list of images, each as
+            ``show_image`` takes it.
+        titles: One for each image.
+        columns: Images in a row, at least 1.
+
+    Returns:
+        A list with the Axes of each image.
+
+    Raises:
+        ValueError: There is no image, or the number of titles differs.
+
+    Example:
+        >>> len(show_images(torch.rand(5, 8, 8), columns=3))
+        5
+    """
+    import matplotlib.pyplot as plt
+
+    count = len(images)
+    if count == 0:
+        raise ValueError("images is empty: there is nothing to show")
+    if titles is not None and len(titles) != count:
+        raise ValueError(f"titles must hold one title for each of {count} images, got {len(titles)}")
+    if columns < 1:
+        raise ValueError(f"columns must be at least 1, got {columns}")
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    size = (1.3 * columns, (1.55 if titles is not None else 1.3) * rows)
+    _, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    axes = list(grid.flat)
+    for ax in axes[count:]:
+        ax.axis("off")
+    for i in range(count):
+        show_image(images[i], axes[i], title="" if titles is None else str(titles[i]))
+    return axes[:count]
+
+
+def plot_predictions(
+    X_train: torch.Tensor,
+    y_train: torch.Tensor,
+    X_test: torch.Tensor,
+    y_test: torch.Tensor,
+    preds: torch.Tensor | None = None,
+    ax=None,
+):
+    """Plots data with one feature: training points, test points and, if given, predictions.
+
+    Taught in 01_workflow, section 2.
+
+    Args:
+        X_train, y_train: Training inputs and targets, N values each, shape (N,) or (N, 1).
+        X_test, y_test: Test inputs and targets, M values each.
+        preds: Predictions for ``X_test``, M values.
+        ax: Axes to draw on; a new figure by default.
+
+    Returns:
+        The matplotlib Axes.
+
+    Raises:
+        ValueError: An argument is empty, holds NaN, is not a single column, or differs in
+            length from the one it belongs to.
+
+    Example:
+        >>> x = torch.arange(4.0)
+        >>> plot_predictions(x, 2 * x, x + 4, 2 * x + 8).get_xlabel()
+        'X'
+    """
+    columns = {
+        name: _column(name, value)
+        for name, value in [
+            ("X_train", X_train),
+            ("y_train", y_train),
+            ("X_test", X_test),
+            ("y_test", y_test),
+            ("preds", preds),
+        ]
+        if value is not None
+    }
+    for first, second in [("X_train", "y_train"), ("X_test", "y_test"), ("X_test", "preds")]:
+        if second in columns and len(columns[first]) != len(columns[second]):
+            raise ValueError(
+                f"{second} must hold one value for each of the {len(columns[first])} in {first}, "
+                f"got {len(columns[second])}"
+            )
+    ax = _axes(ax)
+    series = [("X_train", "y_train", "training", "blue"), ("X_test", "y_test", "test", "green")]
+    if preds is not None:
+        series.append(("X_test", "preds", "predictions", "vermillion"))
+    for marker, (x, y, label, colour) in zip(_MARKERS, series, strict=False):
+        ax.scatter(columns[x], columns[y], s=22, label=label, color=PALETTE[colour], marker=marker)
+    ax.set_xlabel("X")
+    ax.set_ylabel("y")
+    ax.legend()
+    return ax
+
+
+def plot_curves(
+    curves: Mapping[str, Sequence[float]],
+    x: Sequence[float] | None = None,
+    ax=None,
+    *,
+    xlabel: str = "epoch",
+    ylabel: str = "loss",
+    log: bool = False,
+):
+    """Plots one line for each named series, such as training and test loss over the epochs.
+
+    Taught in 01_workflow, section 9.
+
+    Args:
+        curves: Label to values; numbers, or tensors with one element each.
+        x: Positions on the x axis, one for each value; 0, 1, 2, ... by default.
+        ax: Axes to draw on; a new figure by default.
+        xlabel, ylabel: Axis labels, with the unit where there is one.
+        log: Whether the y axis is logarithmic.
+
+    Returns:
+        The matplotlib Axes.
+
+    Raises:
+        ValueError: No curve, an empty one, one that holds NaN, or one whose length is not that
+            of ``x``.
+
+    Example:
+        >>> plot_curves({"training": [0.5, 0.2, 0.1]}).get_ylabel()
+        'loss'
+    """
+    if not curves:
+        raise ValueError("curves is empty: there is nothing to plot")
+    series = {name: _column(f"curves[{name!r}]", values) for name, values in curves.items()}
+    for name, values in series.items():
+        if x is not None and len(x) != len(values):
+            raise ValueError(
+                f"curves[{name!r}] must hold one value for each of the {len(x)} positions in x, "
+                f"got {len(values)}"
+            )
+    ax = _axes(ax)
+    for name, values in series.items():
+        positions = range(len(values)) if x is None else _column("x", x)
+        marker = {"marker": _MARKERS[len(ax.lines) % 8], "markersize": 4} if len(values) <= 30 else {}
+        ax.plot(positions, values, label=name, **marker)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    if log:
+        ax.set_yscale("log")
+    ax.legend()
+    return ax
+
+
+def _axes(ax, figsize=None):
+    """The Axes given, or those of a new figure."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=figsize)[1]
+
+
+def _column(name: str, values):
+    """``values`` as a NumPy array of shape (N,), or a ValueError that names the argument."""
+    if not isinstance(values, torch.Tensor):
+        values = torch.tensor([float(v) for v in values])
+    values = values.detach().cpu()
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values.squeeze(1)
+    if values.ndim != 1 or values.numel() == 0:
+        raise ValueError(
+            f"{name} must hold one column of at least one value, shape (N,) or (N, 1), "
+            f"got {tuple(values.shape)}"
+        )
+    values = values.double()
+    if values.isnan().any():
+        first = int(values.isnan().nonzero()[0])
+        raise ValueError(f"{name} holds NaN, first at index {first}")
+    return values.numpy()

@@ -1,0 +1,195 @@
+"""Keeps the notebooks in order: ``python tools/course.py refresh [NN]`` and ``publish OWNER/NAME``.
+
+``refresh`` runs notebooks from a fresh kernel and saves what came out, in one normal form.
+``publish`` writes the repository's address into every badge and setup cell.
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).resolve().parent.parent
+CELL_TIMEOUT = 600  # seconds
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+REPOSITORY = re.compile(r'(Repository = "https://github\.com/)([^/"]+/[^/"]+)(")')
+# GitHub allows letters, digits and single hyphens in an owner's name, at most 39 characters.
+SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}/[A-Za-z0-9._-]{1,100}")
+
+SETUP = """\
+# Setup, the same in every notebook. On Colab it fetches the course first.
+import subprocess
+import sys
+from pathlib import Path
+
+if "google.colab" in sys.modules and not Path("../helper_functions.py").exists():
+    if not Path("course").exists():
+        address = "https://github.com/{slug}"
+        subprocess.run(["git", "clone", "--quiet", "--depth=1", address, "course"], check=True)
+    %cd -q course/notebooks
+    %pip install -q torchmetrics torchinfo
+
+folders = [Path.cwd(), *Path.cwd().parents]
+sys.path[:0] = [str(f) for f in folders if (f / "helper_functions.py").exists()][:1]
+import helper_functions  # not found? Open this notebook inside the course's folder
+
+helper_functions.set_up()"""
+
+
+def notebooks(solutions: bool = False) -> list[Path]:
+    """The numbered notebooks, in order, or those with their solutions."""
+    folder = ROOT / "notebooks" / ("solutions" if solutions else "")
+    return sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+
+
+def slug() -> str:
+    """The repository on GitHub, ``owner/name``, as pyproject.toml has it."""
+    return REPOSITORY.search((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[2]
+
+
+def setup_cell() -> str:
+    """The text of the setup cell, which all notebooks share."""
+    return SETUP.format(slug=slug())
+
+
+def navigation(path: Path) -> str:
+    """The bar above and below a notebook: the one before, the course, the one after; the badge."""
+    solutions = path.parent.name == "solutions"
+    up = "../.." if solutions else ".."
+    parts = []
+    if solutions:
+        parts.append(f"[← the notebook itself](../{path.name})")
+        parts.append(f"[the course]({up}/README.md)")
+    else:
+        order = notebooks()
+        i = order.index(path)
+        parts += [f"[← {_label(p)}]({p.name})" for p in order[max(i - 1, 0) : i]]
+        parts.append(f"[the course]({up}/README.md)")
+        parts += [f"[{_label(p)} →]({p.name})" for p in order[i + 1 : i + 2]]
+    inside = path.relative_to(ROOT).as_posix()
+    link = f"https://colab.research.google.com/github/{slug()}/blob/main/{inside}"
+    return " · ".join([*parts, f"[![Open in Colab]({BADGE})]({link})"])
+
+
+def _label(path: Path) -> str:
+    number, name = path.stem.split("_", 1)
+    return f"{number} {name.replace('_', ' ')}"
+
+
+def normalise(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookNode:
+    """Gives a notebook the course's normal form, in place: metadata, navigation, setup cell.
+
+    Cells that are generated carry the tag ``navigation`` or ``setup``; missing ones are added.
+    """
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNELSPEC})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = nbformat.from_dict({"tags": sorted(tags)} if tags else {})
+        cell.source = cell.source.strip("\n")
+        for output in cell.get("outputs", []):
+            output.pop("transient", None)
+            if "metadata" in output:
+                output.metadata = {}
+            if output.output_type == "error":
+                output.traceback = _without_library_frames(output.traceback)
+    for position in (0, -1):
+        if "navigation" not in notebook.cells[position].metadata.get("tags", []):
+            bar = nbformat.v4.new_markdown_cell(metadata={"tags": ["navigation"]})
+            notebook.cells.insert(0 if position == 0 else len(notebook.cells), bar)
+        notebook.cells[position].source = navigation(path)
+    for cell in notebook.cells:
+        if "setup" in cell.metadata.get("tags", []):
+            cell.source = setup_cell()
+    return notebook
+
+
+def _without_library_frames(traceback: list[str]) -> list[str]:
+    """A traceback less the frames inside libraries, whose paths are those of one machine."""
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", part) for part in traceback]
+    return [t for t, p in zip(traceback, plain, strict=True) if not p.lstrip().startswith("File ")]
+
+
+def write(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Saves a notebook, whole or not at all."""
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8", newline="\n"
+    ) as file:
+        nbformat.write(notebook, file)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+def refresh(path: Path) -> None:
+    """Runs a notebook from a fresh kernel, in its own folder, and saves the outputs."""
+    notebook = normalise(nbformat.read(path, as_version=4), path)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    code = [c.id for c in notebook.cells if c.cell_type == "code"]
+    done = iter(range(1, len(code) + 1))
+    terminal = sys.stderr.isatty()
+
+    def report(cell, cell_index):
+        if terminal and cell.cell_type == "code":
+            print(f"\r{path.name}: cell {next(done)} of {len(code)}", end="", file=sys.stderr)
+
+    client.on_cell_complete = report
+    client.execute()
+    if terminal:
+        print(file=sys.stderr)
+    write(normalise(notebook, path), path)
+    print(f"{path.relative_to(ROOT)}: {len(code)} code cells run and saved")
+
+
+def publish(new: str) -> None:
+    """Puts ``owner/name`` into pyproject.toml, the README, every badge and every setup cell."""
+    if not SLUG.fullmatch(new):
+        raise SystemExit(f"publish: {new!r} is no repository on GitHub, expected REPO=owner/name")
+    old = slug()
+    for name in ("pyproject.toml", "README.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        (ROOT / name).write_text(text.replace(old, new), encoding="utf-8", newline="\n")
+    for path in notebooks() + notebooks(solutions=True):
+        write(normalise(nbformat.read(path, as_version=4), path), path)
+    print(f"{old} is now {new}: look at `git diff --stat`, then commit")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("refresh", help="run notebooks, save their outputs")
+    one.add_argument("number", nargs="?", default="", help="only the notebook of this number, e.g. 00")
+    two = commands.add_parser("publish", help="set the repository's address")
+    two.add_argument("repo", help="owner/name")
+    arguments = parser.parse_args()
+    if arguments.command == "publish":
+        publish(arguments.repo)
+        return
+    chosen = [p for p in notebooks() + notebooks(solutions=True) if p.name.startswith(arguments.number)]
+    if not chosen:
+        raise SystemExit(f"refresh: there is no notebook {arguments.number!r}")
+    for path in chosen:
+        try:
+            refresh(path)
+        except CellExecutionError as error:
+            raise SystemExit(f"refresh: {path.name} was not saved, a cell failed:\n{error}") from None
+
+
+if __name__ == "__main__":
+    main()
