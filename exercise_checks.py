@@ -149,7 +149,7 @@ def run(answer: Callable, *args, case: str = "", may_change: tuple[int, ...] = (
             result = answer(*args, **kwargs)
     except NotYet:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"{_first_line(error)}{_line_of(answer, error)}"
         raise NotYet(f"your code raised {type(error).__name__}: {message}{where}") from None
     for i, original in before.items():

@@ -8,7 +8,6 @@ one, and return it. Shares are fractions between 0 and 1 everywhere, never perce
 
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -34,14 +33,14 @@ _LARGEST_DRAWING = 400  # boxes; beyond that the numbers in them cannot be read
 
 
 def set_up() -> None:
-    """Checks the versions of Python and PyTorch and sets the style of all figures.
+    """Checks the version of PyTorch and sets the style of all figures.
 
     The setup cell of every notebook calls it. White figures, so that they read on a dark page
     as on a light one; the Okabe-Ito palette with a line style of its own for each colour, so
     that no line is known by colour alone.
 
     Raises:
-        RuntimeError: Python or PyTorch is too old; the message says what to do.
+        RuntimeError: PyTorch is too old; the message says what to do.
 
     Example:
         >>> set_up()
@@ -49,8 +48,6 @@ def set_up() -> None:
     import matplotlib as mpl
     from cycler import cycler
 
-    if sys.version_info < (3, 10):
-        raise RuntimeError("this course needs Python 3.10 or newer: start Jupyter with a newer one")
     # torch.__version__ compares as a version, not as text: 2.10 is newer than 2.6.
     if torch.__version__ < (2, 6):
         raise RuntimeError(
