@@ -1,0 +1,216 @@
+"""Every helper leaves its arguments and the random state alone and refuses bad input by name."""
+
+import inspect
+import random
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.axes import Axes
+
+import helper_functions as helpers
+
+PUBLIC = {
+    name: fn
+    for name, fn in inspect.getmembers(helpers, inspect.isfunction)
+    if not name.startswith("_") and fn.__module__ == helpers.__name__
+}
+GRID = torch.arange(6.0).reshape(2, 3)
+ROW = torch.arange(4.0)
+WITH_GRADIENT = torch.rand(4, 1, requires_grad=True)
+LABELS = torch.tensor([0, 1, 2])
+NAN = torch.tensor([1.0, torch.nan, 2.0, 3.0])
+
+# Good arguments for every public helper; a helper without an entry fails the test.
+GOOD = {
+    "accuracy": [(LABELS, LABELS)],
+    "draw_flow": [(["a", "b"],)],
+    "draw_tensor": [(GRID,), (WITH_GRADIENT,), (torch.rand(2, 2, 2) > 0.5,), (torch.tensor(7),)],
+    "pick_device": [()],
+    "plot_curves": [({"a": ROW, "b": WITH_GRADIENT},), ({"a": [1.0, 2.0]}, [0, 10])],
+    "plot_predictions": [(ROW, ROW, ROW, ROW), (ROW, ROW, ROW, ROW, WITH_GRADIENT)],
+    "seed_everything": [(7,)],
+    "set_up": [()],
+    "show_image": [(torch.rand(3, 4, 4),), (torch.rand(4, 4, requires_grad=True),)],
+    "show_images": [(torch.rand(3, 1, 4, 4), ["a", "b", "c"])],
+    "time_call": [(lambda: None, 1)],
+}
+PLOTS = ["draw_flow", "draw_tensor", "plot_curves", "plot_predictions", "show_image"]
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_every_helper_is_tested_and_documented():
+    assert set(GOOD) == set(PUBLIC)
+    for name, fn in PUBLIC.items():
+        doc = inspect.getdoc(fn)
+        assert "Example:" in doc, f"{name}: an example that runs"
+        assert not inspect.signature(fn).parameters or "Args:" in doc, f"{name}: its arguments"
+
+
+def random_states():
+    numpy_state = np.random.get_state()[1].tolist()  # noqa: NPY002
+    return random.getstate(), numpy_state, torch.get_rng_state().tolist()
+
+
+def tensors_in(value):
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [t for v in value for t in tensors_in(v)] if isinstance(value, (list, tuple)) else []
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_arguments_and_random_state_are_left_alone(name):
+    for arguments in GOOD[name]:
+        tensors = tensors_in(arguments)
+        before = [(t.detach().clone(), t.device, t.requires_grad, t.grad, t._version) for t in tensors]
+        states, mode = random_states(), torch.is_grad_enabled()
+        PUBLIC[name](*arguments)
+        for t, (values, device, requires_grad, grad, version) in zip(tensors, before, strict=True):
+            assert torch.equal(t.detach(), values)
+            assert (t.device, t.requires_grad, t.grad, t._version) == (device, requires_grad, grad, version)
+        assert torch.is_grad_enabled() == mode
+        assert (random_states() == states) == (name != "seed_everything")
+
+
+def test_no_helper_takes_a_model_yet():
+    """One that does must leave its device, mode and gradients alone: test it here."""
+    assert not any("model" in inspect.signature(fn).parameters for fn in PUBLIC.values())
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_plots_draw_on_the_axes_they_are_given(name):
+    _, (left, right) = plt.subplots(1, 2)
+    plt.sca(left)
+    for arguments in GOOD[name]:
+        assert PUBLIC[name](*arguments, ax=right) is right
+    assert not left.has_data() and not left.texts and not left.patches
+    assert plt.gca() is left, "the current Axes is the caller's business"
+    assert isinstance(PUBLIC[name](*GOOD[name][0]), Axes), "without ax, a new figure"
+    assert len(plt.get_fignums()) == 2
+
+
+def test_plots_have_labels_and_a_legend():
+    for ax in (helpers.plot_predictions(ROW, ROW, ROW, ROW, ROW), helpers.plot_curves({"loss": ROW})):
+        assert ax.get_xlabel() and ax.get_ylabel() and ax.get_legend()
+
+
+def test_colours_are_not_the_only_code():
+    helpers.set_up()
+    ax = helpers.plot_curves({str(i): ROW + i for i in range(8)})
+    assert len({line.get_color() for line in ax.lines}) == 8
+    assert len({line.get_marker() for line in ax.lines}) == 8
+
+
+def test_accuracy_agrees_with_scikit_learn():
+    from sklearn.metrics import accuracy_score
+
+    preds, labels = torch.randint(0, 5, (2, 1000), generator=torch.Generator().manual_seed(0))
+    assert helpers.accuracy(preds, labels) == accuracy_score(labels.numpy(), preds.numpy())
+    assert helpers.accuracy(preds.float(), labels.float()) == helpers.accuracy(preds, labels)
+    assert helpers.accuracy(labels, labels) == 1.0
+
+
+def test_seed_everything_repeats_everything():
+    def draw():
+        return random.random(), np.random.rand(), torch.rand(1).item()  # noqa: NPY002
+
+    helpers.seed_everything(3)
+    first = draw()
+    helpers.seed_everything(3)
+    assert draw() == first
+    assert draw() != first
+
+
+def test_time_call_tells_slow_from_fast():
+    slow = helpers.time_call(lambda: sum(range(300_000)), repeats=3)
+    fast = helpers.time_call(lambda: sum(range(300)), repeats=3)
+    assert slow > 10 * fast
+
+
+def test_too_old_torch_is_named(monkeypatch):
+    monkeypatch.setattr(torch, "__version__", torch.torch_version.TorchVersion("2.5.1"))
+    with pytest.raises(RuntimeError, match=r"needs PyTorch 2\.6 or newer, found 2\.5\.1: run %pip"):
+        helpers.set_up()
+    monkeypatch.setattr(torch, "__version__", torch.torch_version.TorchVersion("2.10.0"))
+    helpers.set_up()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda h: h.accuracy([1], LABELS), TypeError, "preds must be a tensor, got list"),
+        (
+            lambda h: h.accuracy(LABELS[:, None], LABELS),
+            ValueError,
+            r"preds has shape \(3, 1\), labels has \(3,\)",
+        ),
+        (lambda h: h.accuracy(torch.empty(0), torch.empty(0)), ValueError, "preds is empty"),
+        (
+            lambda h: h.accuracy(torch.tensor([0.2, 0.9, 1]), LABELS),
+            ValueError,
+            "preds must hold labels.*argmax",
+        ),
+        (lambda h: h.accuracy(LABELS.float(), NAN[:3]), ValueError, "labels must hold labels"),
+        (lambda h: h.draw_flow(["a"]), ValueError, "steps must hold at least 2 labels, got 1"),
+        (lambda h: h.draw_flow(["a", "b"], highlight=2), ValueError, "highlight must be from 0 to 1, got 2"),
+        (lambda h: h.draw_tensor([1]), TypeError, "tensor must be a tensor, got list"),
+        (lambda h: h.draw_tensor(torch.empty(0)), ValueError, r"tensor has shape \(0,\)"),
+        (lambda h: h.draw_tensor(torch.rand(21, 20)), ValueError, r"tensor has shape \(21, 20\)"),
+        (lambda h: h.draw_tensor(torch.rand(1, 1, 1, 1)), ValueError, "0 to 3 dimensions"),
+        (
+            lambda h: h.draw_tensor(GRID, faded=GRID[0] > 1),
+            ValueError,
+            r"faded must be a boolean tensor of shape \(2, 3\)",
+        ),
+        (lambda h: h.draw_tensor(GRID, highlight=GRID), ValueError, "highlight must be a boolean tensor"),
+        (lambda h: h.plot_curves({}), ValueError, "curves is empty"),
+        (lambda h: h.plot_curves({"a": []}), ValueError, r"curves\['a'\] must hold one column"),
+        (lambda h: h.plot_curves({"a": NAN}), ValueError, r"curves\['a'\] holds NaN, first at index 1"),
+        (
+            lambda h: h.plot_curves({"a": ROW}, [1, 2]),
+            ValueError,
+            r"curves\['a'\] must hold one value for each of the 2 positions in x, got 4",
+        ),
+        (
+            lambda h: h.plot_predictions(ROW, ROW[:3], ROW, ROW),
+            ValueError,
+            "y_train must hold one value for each of the 4 in X_train, got 3",
+        ),
+        (lambda h: h.plot_predictions(ROW, ROW, ROW, ROW, GRID), ValueError, r"preds must hold one column"),
+        (lambda h: h.plot_predictions(ROW, ROW, NAN, ROW), ValueError, "X_test holds NaN"),
+        (lambda h: h.seed_everything(-1), ValueError, "seed must be a whole number"),
+        (lambda h: h.seed_everything(1.5), ValueError, "seed must be a whole number"),
+        (
+            lambda h: h.show_image(torch.rand(8, 8, 3)),
+            ValueError,
+            r"got \(8, 8, 3\): the channels come last here, image.permute\(2, 0, 1\)",
+        ),
+        (lambda h: h.show_image(torch.rand(5, 3, 8, 8)), ValueError, r"a batch, pick one image of it, batch"),
+        (lambda h: h.show_image(torch.full((3, 3), torch.nan)), ValueError, "image holds NaN"),
+        (lambda h: h.show_image(torch.empty(0, 3)), ValueError, "image must be"),
+        (lambda h: h.show_image(np.zeros((3, 3))), TypeError, "image must be a tensor, got ndarray"),
+        (lambda h: h.show_images([]), ValueError, "images is empty"),
+        (
+            lambda h: h.show_images(torch.rand(2, 3, 3), ["a"]),
+            ValueError,
+            "titles must hold one title for each of 2 images, got 1",
+        ),
+        (lambda h: h.show_images(torch.rand(2, 3, 3), columns=0), ValueError, "columns must be at least 1"),
+        (lambda h: h.time_call(3), TypeError, r"fn must be a function without arguments, got int"),
+        (lambda h: h.time_call(print, repeats=0), ValueError, "repeats must be at least 1, got 0"),
+    ],
+)
+def test_bad_input_is_refused_by_name(call, error, message):
+    figures = plt.get_fignums()
+    with pytest.raises(error, match=message):
+        call(helpers)
+    if "show_images" not in message:
+        assert plt.get_fignums() == figures, "nothing half-drawn is left open"

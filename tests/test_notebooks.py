@@ -1,0 +1,253 @@
+"""What every stored notebook must be, apart from giving its outputs again (which nbval sees to)."""
+
+import copy
+import html
+import itertools
+import re
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import course  # noqa: E402
+
+LESSONS = course.notebooks()
+SOLUTIONS = course.notebooks(solutions=True)
+EVERY = LESSONS + SOLUTIONS
+DOCUMENTS = sorted(ROOT.glob("*.md"))
+
+ALLOWED_TAGS = {
+    "navigation",
+    "setup",
+    "raises-exception",
+    "nbval-ignore-output",
+    "wrong-answer",
+    "solution",
+}
+MACHINE = re.compile(
+    r"/home/|/root/|/Users/|/tmp/|/var/folders/|/usr/lib|site-packages|ipykernel_\d|[A-Z]:\\\\|\.venv"
+)
+ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b", re.IGNORECASE)
+EXERCISE = re.compile(r"\b0\d\.\d+\b")
+DECIMAL = re.compile(r"(?<![\w.])\d+(?:,\d{3})*\.\d+(?![\w.]*\w)")
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [c for c in notebook.cells if c.cell_type == "code"]
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def output_text(cell):
+    """All that a cell shows as text: streams, results, error messages."""
+    parts = []
+    for output in cell.get("outputs", []):
+        parts += [output.get("text", ""), output.get("evalue", ""), *output.get("traceback", [])]
+        parts += [v for k, v in output.get("data", {}).items() if k.startswith("text/")]
+    return "\n".join(parts)
+
+
+def prose(notebook):
+    """The markdown of a notebook, less code blocks, addresses of links and HTML tags."""
+    text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    text = re.sub(r"```.*?```", " ", text, flags=re.DOTALL)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    return html.unescape(re.sub(r"<[^>]+>", " ", text))
+
+
+def by_name(paths):
+    return pytest.mark.parametrize("path", paths, ids=[p.relative_to(ROOT).as_posix() for p in paths])
+
+
+# ------------------------------------------------------------------------------------ how it was run
+
+
+def check_run_in_order(notebook):
+    counts = [c.execution_count for c in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1)), "not run 1...n in one go: make refresh"
+
+
+@by_name(EVERY)
+def test_run_in_order(path):
+    check_run_in_order(read(path))
+
+
+def test_stripped_notebook_is_noticed():
+    """nbval runs a stripped notebook and compares nothing, so this test has to see it."""
+    stripped = copy.deepcopy(read(LESSONS[0]))
+    for cell in code_cells(stripped):
+        cell.execution_count, cell.outputs = None, []
+    with pytest.raises(AssertionError, match="make refresh"):
+        check_run_in_order(stripped)
+
+
+@by_name(EVERY)
+def test_normal_form(path):
+    """Badge, navigation bar, setup cell and metadata are what the tool writes."""
+    stored = read(path)
+    assert course.normalise(copy.deepcopy(stored), path) == stored, "make refresh puts this right"
+    setups = [i for i, c in enumerate(stored.cells) if "setup" in tags(c)]
+    assert len(setups) == 1, "one setup cell"
+    first_code = next(i for i, c in enumerate(stored.cells) if c.cell_type == "code")
+    assert setups == [first_code], "the setup cell is the first code cell"
+
+
+@by_name(EVERY)
+def test_outputs_are_clean(path):
+    for i, cell in enumerate(read(path).cells):
+        for output in cell.get("outputs", []):
+            where = f"cell {i}"
+            assert output.get("name") != "stderr", f"{where}: stderr is stored"
+            if output.output_type == "error":
+                assert "raises-exception" in tags(cell), f"{where}: an error without its tag"
+            assert not any("widget" in kind for kind in output.get("data", {})), f"{where}: a widget"
+        text = output_text(cell)
+        assert not re.search(r"\b\w*Warning\b", text), f"{where}: a warning is stored"
+        assert not MACHINE.search(text), f"{where}: a path of a machine: {MACHINE.search(text)[0]}"
+        assert not ADDRESS.search(text), f"{where}: an address: {ADDRESS.search(text)[0]}"
+
+
+# --------------------------------------------------------------------------------- what it compares
+
+
+def test_tags_are_known():
+    """Above all, no nbval-skip: a cell that is not run is not tested."""
+    for path in EVERY:
+        for cell in read(path).cells:
+            assert tags(cell) <= ALLOWED_TAGS, f"{path.name}: {tags(cell) - ALLOWED_TAGS}"
+
+
+@by_name(EVERY)
+def test_few_cells_are_excused(path):
+    cells = code_cells(read(path))
+    excused = [i for i, c in enumerate(cells) if "nbval-ignore-output" in tags(c)]
+    assert len(excused) * 6 <= len(cells), f"{len(excused)} of {len(cells)} cells are not compared"
+    for i in excused:
+        follower = cells[i + 1].source if i + 1 < len(cells) else ""
+        assert "assert " in follower, f"code cell {i + 1} is not compared and no assert follows it"
+
+
+@by_name(EVERY)
+def test_raising_cells_raised(path):
+    for i, cell in enumerate(code_cells(read(path)), start=1):
+        if "raises-exception" in tags(cell):
+            assert any(o.output_type == "error" for o in cell.outputs), f"code cell {i} raised nothing"
+
+
+@by_name(EVERY)
+def test_code_has_good_manners(path):
+    for i, cell in enumerate(code_cells(read(path)), start=1):
+        where = f"code cell {i}"
+        assert not cell.source.rstrip().endswith(";"), f"{where}: ends with a semicolon"
+        assert not re.search(r"^\s*!", cell.source, re.MULTILINE), f"{where}: a failing !command is silent"
+        assert not re.search(r"""["']cuda""", cell.source), f"{where}: use pick_device()"
+        assert not re.search(r"NBVAL_|PYTEST_VALIDATE", cell.source), f"{where}: use a tag"
+        if "setup" not in tags(cell):
+            assert "%pip" not in cell.source, f"{where}: only the setup cell installs"
+
+
+# -------------------------------------------------------------------------------------- what it says
+
+
+@by_name(LESSONS)
+def test_parts_of_a_lesson(path):
+    notebook = read(path)
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    number = path.name[:2]
+    assert re.search(rf"^# {number} · ", text, re.MULTILINE), "the title"
+    for part in ("Summary", "Recall", "Exercises", "Further reading"):
+        assert re.search(rf"^## \d+\. {part}", text, re.MULTILINE), f"section {part!r}"
+    assert text.count("<details>") >= 5, "five or more answers folded away"
+    figures = [c for c in code_cells(notebook) if any("image/png" in o.get("data", {}) for o in c.outputs)]
+    assert len(figures) >= 2, "two or more figures"
+    assert any("raises-exception" in tags(c) for c in code_cells(notebook)), "an executed error"
+
+
+@by_name(EVERY)
+def test_prose_between_code_cells(path):
+    kinds = [c.cell_type for c in read(path).cells]
+    pairs = [i for i, pair in enumerate(itertools.pairwise(kinds)) if pair == ("code", "code")]
+    assert not pairs, f"two code cells without a sentence between: cells {pairs}"
+
+
+@by_name(EVERY)
+def test_numbers_in_prose_come_from_a_cell(path):
+    notebook = read(path)
+    shown = "\n".join(c.source + "\n" + output_text(c) for c in code_cells(notebook)).replace(",", "")
+    text = EXERCISE.sub(" ", prose(notebook))
+    numbers = {n.replace(",", "") for n in DECIMAL.findall(text)}
+    missing = sorted(n for n in numbers if not re.search(rf"(?<![\d.]){re.escape(n)}", shown))
+    assert not missing, f"in the prose, but in no output and no code: {missing}"
+
+
+@by_name(EVERY)
+def test_images_have_alt_text(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            assert not re.search(r"!\[\s*\]\(", cell.source), cell.source[:80]
+            for image in re.findall(r"<img[^>]*>", cell.source):
+                assert re.search(r'alt="[^"]+"', image), image
+
+
+def anchors(path):
+    """The anchors of a notebook's or a page's headings, as JupyterLab and GitHub make them."""
+    if path.suffix == ".ipynb":
+        lines = [
+            line for c in read(path).cells if c.cell_type == "markdown" for line in c.source.splitlines()
+        ]
+    else:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    headings = [m[1].strip() for line in lines if (m := re.match(r"#+ (.+)", line))]
+    lab = {h.replace(" ", "-") for h in headings}
+    github = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+    return lab if path.suffix == ".ipynb" else github
+
+
+@by_name(EVERY + DOCUMENTS)
+def test_links_between_files_resolve(path):
+    if path.suffix == ".ipynb":
+        text = "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    else:
+        text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://|mailto:", target):
+            continue
+        name, _, anchor = unquote(target).partition("#")
+        file = (path.parent / name).resolve() if name else path
+        assert file.exists(), f"{target}: there is no such file"
+        assert file.is_relative_to(ROOT), f"{target}: outside the course"
+        if anchor:
+            assert anchor in anchors(file), f"{target}: there is no such heading"
+
+
+def test_headline_numbers_of_01():
+    """The numbers that the course is known for, read from the stored outputs."""
+    notebook = read(ROOT / "notebooks" / "01_workflow.ipynb")
+    shown = "\n".join(output_text(c) for c in code_cells(notebook))
+    for line in (
+        "start: weight 0.3367, bias 0.1288",
+        "after 100 epochs: weight 0.5784, bias 0.3513",
+        "nn.Linear start: weight 0.7645, bias 0.8300",
+        "nn.Linear after 1,000 epochs: weight 0.6968, bias 0.3025",
+    ):
+        assert re.search(rf"^{re.escape(line)}$", shown, re.MULTILINE), line
+
+
+def test_no_file_speaks_of_this_machine():
+    """Nothing that is committed names a registry's host or a path of somebody's machine."""
+    unwanted = re.compile(r"/home/\w|/Users/\w|/root/|files\.pythonhosted|pypi\.org/simple")
+    for path in [*ROOT.glob("*"), *ROOT.glob("tools/*"), *ROOT.glob("checks/*.py"), *EVERY]:
+        if path.is_file() and path.suffix in {".py", ".md", ".txt", ".yml", ".toml", ".ipynb", ""}:
+            found = unwanted.search(path.read_text(encoding="utf-8"))
+            assert not found, f"{path.name}: {found[0]}"

@@ -1,0 +1,48 @@
+"""Style, spelling, and the files beside the notebooks."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["ruff", "check", "."], ["ruff", "format", "--check", "--exclude=*.ipynb", "."], ["codespell_lib"]],
+)
+def test_lint(command):
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_requirement_says_what_it_is_for():
+    lines = [line for line in REQUIREMENTS if line and not line.startswith("#")]
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"[a-z-]+(?:>=|==)[\d.]+ +# .{10,}", line), line
+    assert "nbval==0.11.0" in [line.split()[0] for line in lines]
+
+
+def test_one_list_of_requirements():
+    assert "--requirement requirements.txt" in (ROOT / "environment.yml").read_text(encoding="utf-8")
+
+
+def test_sanitising_takes_devices_as_equal():
+    text = (ROOT / "tests" / "nbval_sanitize.cfg").read_text(encoding="ascii")
+    pairs = re.findall(r"^regex: (.*)$\n^replace: (.*)$", text, re.MULTILINE)
+
+    def clean(shown):
+        for regex, replace in pairs:
+            shown = re.sub(regex, replace, shown)
+        return shown
+
+    assert clean("tensor([1., 2.], device='cuda:0')") == "tensor([1., 2.])"
+    assert clean("tensor([1.], device='mps:0', grad_fn=<X>)") == "tensor([1.], grad_fn=<X>)"
+    assert clean("tensor([1.],\n       device='cuda:0')") == "tensor([1.])"
+    assert clean("on cuda:0 and mps") == clean("on cpu and cpu")
+    assert clean("tensor([1.])") != clean("tensor([2.], device='cuda:0')")

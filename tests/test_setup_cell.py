@@ -1,0 +1,125 @@
+"""The setup cell: on Colab, from any folder, and without the course."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from test_notebooks import LESSONS, ROOT, code_cells, output_text, read, tags
+
+import course
+
+COLAB = """\
+import sys, types
+google, colab = types.ModuleType("google"), types.ModuleType("google.colab")
+google.__path__, google.colab = [], colab
+sys.modules |= {"google": google, "google.colab": colab}
+"""
+
+
+def run_in(folder, notebook):
+    """Runs a notebook with a kernel started in ``folder``."""
+    place = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, kernel_name="python3", resources=place, timeout=300)
+    client.execute()
+    return notebook
+
+
+def git(*arguments, folder):
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def colab(tmp_path, monkeypatch):
+    """An empty folder, a stand-in for google.colab, and git sent to a clone of this tree."""
+    origin = tmp_path / "origin"
+    unwanted = shutil.ignore_patterns(".*", "__pycache__", "*.tmp", "data", "models")
+    shutil.copytree(ROOT, origin, ignore=unwanted)
+    git("init", "--quiet", folder=origin)
+    git("add", "--all", folder=origin)
+    git("commit", "--quiet", "--message=the course", folder=origin)
+
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(COLAB)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{origin.as_uri()}.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", f"https://github.com/{course.slug()}")
+    content = tmp_path / "content"
+    content.mkdir()
+    return content
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.name)
+def test_on_colab(colab, path):
+    """The whole notebook, opened in an empty folder, gives the stored outputs."""
+    stored = read(path)
+    fresh = run_in(colab, read(path))
+    assert (colab / "course" / "helper_functions.py").exists()
+    for was, now in zip(code_cells(stored), code_cells(fresh), strict=True):
+        if not tags(was) & {"setup", "nbval-ignore-output", "raises-exception"}:
+            assert output_text(now) == output_text(was), was.source
+
+
+def setup_twice(then=""):
+    cells = [course.setup_cell(), course.setup_cell(), f"import os\nprint(os.getcwd())\n{then}"]
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+
+
+def test_on_colab_twice(colab):
+    """Run again, the setup cell changes nothing; in a new session it finds the clone."""
+    for _ in range(2):
+        done = run_in(colab, setup_twice())
+        assert output_text(done.cells[-1]).strip() == os.path.realpath(colab / "course" / "notebooks")
+
+
+def test_on_colab_without_network(colab, monkeypatch):
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "url.file:///no/such/folder.insteadOf")
+    with pytest.raises(CellExecutionError, match="CalledProcessError"):
+        run_in(colab, setup_twice())
+    assert not list(colab.iterdir()), "a failed clone leaves nothing behind"
+
+
+@pytest.mark.parametrize("folder", [".", "notebooks", "notebooks/solutions", "tests"])
+def test_from_any_folder_of_the_course(folder):
+    run_in(ROOT / folder, setup_twice("import exercise_checks"))
+
+
+def test_elsewhere_with_the_course_on_the_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    run_in(tmp_path, setup_twice())
+
+
+def test_elsewhere_without_it(tmp_path):
+    with pytest.raises(CellExecutionError, match="not found\\? Open this notebook inside"):
+        run_in(tmp_path, setup_twice())
+
+
+def test_publish_rewrites_every_address(tmp_path):
+    copy = tmp_path / "course"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv*", "__pycache__"))
+    command = [sys.executable, "tools/course.py", "publish"]
+    refused = subprocess.run([*command, "no-slash"], cwd=copy, capture_output=True, text=True)
+    assert refused.returncode == 1 and "expected REPO=owner/name" in refused.stderr
+
+    subprocess.run([*command, "some-one/some.course"], cwd=copy, check=True, capture_output=True)
+    texts = [
+        p.read_text(encoding="utf-8") for p in copy.rglob("*.*") if p.suffix in (".ipynb", ".md", ".toml")
+    ]
+    assert not any(course.slug() in text for text in texts)
+    expected = 2 * len(course.notebooks() + course.notebooks(solutions=True))
+    assert sum(t.count("github/some-one/some.course/blob/main/notebooks/") for t in texts) >= expected
+    assert sum(t.count("github.com/some-one/some.course") for t in texts) > expected / 2
+
+
+def test_nobody_can_register_the_unpublished_address():
+    """Unless the course is published, its address is a name that GitHub refuses."""
+    owner = course.slug().split("/")[0]
+    if owner.startswith("-"):
+        assert not course.SLUG.fullmatch(course.slug())
