@@ -7,7 +7,8 @@ import time
 
 import nbformat
 import pytest
-from test_notebooks import ROOT, code_cells, output_text, read, tags
+
+from stored import ROOT, code_cells, output_text, read, tags
 
 SOURCE = ROOT / "notebooks" / "01_workflow.ipynb"
 RANDOM_OUTPUT = re.compile(r"0\.3367")  # what seed 42 draws first

@@ -4,21 +4,13 @@ import copy
 import html
 import itertools
 import re
-import sys
-from pathlib import Path
 from urllib.parse import unquote
 
-import nbformat
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
+import course
+from stored import EVERY, LESSONS, ROOT, code_cells, output_text, read, tags
 
-import course  # noqa: E402
-
-LESSONS = course.notebooks()
-SOLUTIONS = course.notebooks(solutions=True)
-EVERY = LESSONS + SOLUTIONS
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 
 ALLOWED_TAGS = {
@@ -35,27 +27,6 @@ MACHINE = re.compile(
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b", re.IGNORECASE)
 EXERCISE = re.compile(r"\b0\d\.\d+\b")
 DECIMAL = re.compile(r"(?<![\w.])\d+(?:,\d{3})*\.\d+(?![\w.]*\w)")
-
-
-def read(path):
-    return nbformat.read(path, as_version=4)
-
-
-def code_cells(notebook):
-    return [c for c in notebook.cells if c.cell_type == "code"]
-
-
-def tags(cell):
-    return set(cell.metadata.get("tags", []))
-
-
-def output_text(cell):
-    """All that a cell shows as text: streams, results, error messages."""
-    parts = []
-    for output in cell.get("outputs", []):
-        parts += [output.get("text", ""), output.get("evalue", ""), *output.get("traceback", [])]
-        parts += [v for k, v in output.get("data", {}).items() if k.startswith("text/")]
-    return "\n".join(parts)
 
 
 def prose(notebook):

@@ -9,9 +9,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from test_notebooks import LESSONS, ROOT, code_cells, output_text, read, tags
 
 import course
+from stored import LESSONS, ROOT, code_cells, output_text, read, tags
 
 COLAB = """\
 import sys, types

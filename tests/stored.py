@@ -1,0 +1,31 @@
+"""Reading stored notebooks, for all tests."""
+
+import nbformat
+
+import course
+
+ROOT = course.ROOT
+LESSONS = course.notebooks()
+SOLUTIONS = course.notebooks(solutions=True)
+EVERY = LESSONS + SOLUTIONS
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [c for c in notebook.cells if c.cell_type == "code"]
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def output_text(cell):
+    """All that a cell shows as text: streams, results, error messages."""
+    parts = []
+    for output in cell.get("outputs", []):
+        parts += [output.get("text", ""), output.get("evalue", ""), *output.get("traceback", [])]
+        parts += [v for k, v in output.get("data", {}).items() if k.startswith("text/")]
+    return "\n".join(parts)
