@@ -6,6 +6,7 @@ import nbformat
 import pytest
 import torch
 
+import course
 import exercise_checks
 from exercise_checks import NotYet, check, exercise, fresh_generator, progress, require, run, same
 from stored import LESSONS, code_cells, output_text, read, tags
@@ -237,8 +238,6 @@ def test_same_accepts():
 
 def test_answers_of_a_lesson_survive_in_a_notebook():
     """The line of a learner's error is found in a notebook's cell as well."""
-    from nbclient import NotebookClient
-
     cells = [
         "import sys; sys.path.insert(0, '..')",
         "from exercise_checks import run, NotYet",
@@ -246,6 +245,5 @@ def test_answers_of_a_lesson_survive_in_a_notebook():
         "try:\n    run(answer, [1])\nexcept NotYet as problem:\n    print(problem)",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    folder = {"metadata": {"path": str(LESSONS[0].parent)}}
-    NotebookClient(notebook, kernel_name="python3", resources=folder).execute()
+    course.execute(notebook, LESSONS[0].parent)
     assert "(in `y = x + 1`)" in output_text(notebook.cells[-1])

@@ -25,7 +25,8 @@ def nbval(notebook, folder, mode="--nbval"):
     """Runs a copy as the Makefile does; returns pytest's exit code, its report, the seconds."""
     path = folder / SOURCE.name
     nbformat.write(notebook, path)
-    command = [sys.executable, "-m", "pytest", mode, "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
+    # Outside the course, pytest does not find conftest.py by itself.
+    command = [sys.executable, "-m", "pytest", mode, "-p", "conftest", "-p", "no:cacheprovider"]
     start = time.monotonic()
     done = subprocess.run([*command, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=300)
     return done.returncode, done.stdout + done.stderr, time.monotonic() - start

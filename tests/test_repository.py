@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from stored import ROOT
+import course
+from stored import LESSONS, ROOT
 
 LINT = ["ruff", "check", "."]
 FORMAT = ["ruff", "format", "--check", "--exclude=*.ipynb", "."]
@@ -49,3 +50,11 @@ def test_sanitising_takes_devices_as_equal():
     assert clean("tensor([1.],\n       device='cuda:0')") == "tensor([1.])"
     assert clean("on cuda:0 and mps") == clean("on cpu and cpu")
     assert clean("tensor([1.])") != clean("tensor([2.], device='cuda:0')")
+
+
+def test_readme_lists_every_lesson():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in LESSONS:
+        inside = f"notebooks/{path.name}"
+        assert f"]({inside})" in text, f"{inside} has a row"
+        assert f"(https://colab.research.google.com/github/{course.slug()}/blob/main/{inside})" in text

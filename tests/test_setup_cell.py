@@ -7,7 +7,6 @@ import sys
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 import course
@@ -23,9 +22,7 @@ sys.modules |= {"google": google, "google.colab": colab}
 
 def run_in(folder, notebook):
     """Runs a notebook with a kernel started in ``folder``."""
-    place = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, kernel_name="python3", resources=place, timeout=300)
-    client.execute()
+    course.execute(notebook, folder)
     return notebook
 
 

@@ -7,6 +7,7 @@
 import argparse
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -127,9 +128,17 @@ def write(notebook: nbformat.NotebookNode, path: Path) -> None:
     os.replace(file.name, path)
 
 
-def refresh(path: Path) -> None:
-    """Runs a notebook from a fresh kernel, in its own folder, and saves the outputs."""
-    notebook = normalise(nbformat.read(path, as_version=4), path)
+def execute(notebook: nbformat.NotebookNode, folder: Path, report=None) -> None:
+    """Runs a notebook from a fresh kernel that starts in ``folder``; outputs are kept in it.
+
+    Args:
+        notebook: Its outputs are replaced.
+        folder: Where the kernel starts.
+        report: Called as ``report(cell=..., cell_index=...)`` after each cell.
+
+    Raises:
+        CellExecutionError: A cell raised that has no ``raises-exception`` tag.
+    """
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -139,22 +148,27 @@ def refresh(path: Path) -> None:
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
-        resources={"metadata": {"path": str(path.parent)}},
+        on_cell_complete=report,
+        resources={"metadata": {"path": str(folder)}},
     )
-    code = [c.id for c in notebook.cells if c.cell_type == "code"]
-    done = iter(range(1, len(code) + 1))
-    terminal = sys.stderr.isatty()
+    # The kernel's own log says nothing about the notebook; what cells write to stderr is kept.
+    client.execute(stderr=subprocess.DEVNULL)
+
+
+def refresh(path: Path) -> None:
+    """Runs a notebook in its own folder and saves the outputs."""
+    notebook = normalise(nbformat.read(path, as_version=4), path)
+    cells = len(notebook.cells)
 
     def report(cell, cell_index):
-        if terminal and cell.cell_type == "code":
-            print(f"\r{path.name}: cell {next(done)} of {len(code)}", end="", file=sys.stderr)
+        print(f"\r{path.name}: cell {cell_index + 1} of {cells}", end="", file=sys.stderr)
 
-    client.on_cell_complete = report
-    client.execute()
+    terminal = sys.stderr.isatty()
+    execute(notebook, path.parent, report if terminal else None)
     if terminal:
         print(file=sys.stderr)
     write(normalise(notebook, path), path)
-    print(f"{path.relative_to(ROOT)}: {len(code)} code cells run and saved")
+    print(f"{path.relative_to(ROOT)}: run and saved")
 
 
 def publish(new: str) -> None:
