@@ -303,8 +303,9 @@ def _first_line(error: BaseException) -> str:
 def _line_of(answer, error: BaseException) -> str:
     """Where in the learner's own code the error came up."""
     code = getattr(inspect.unwrap(answer), "__code__", None)
-    if code is None and hasattr(answer, "forward"):
-        code = getattr(answer.forward, "__code__", None)
+    if code is None:  # a class or a module: each method of its own tells where the learner's code is
+        methods = vars(answer if inspect.isclass(answer) else type(answer)).values()
+        code = next((m.__code__ for m in methods if inspect.isfunction(m)), None)
     last, step = None, error.__traceback__
     while step is not None:
         if code is not None and step.tb_frame.f_code.co_filename == code.co_filename:
