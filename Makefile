@@ -35,7 +35,7 @@ test-lax:
 	sed -nE 's/^(torch|torchvision)>=([0-9.]+).*/\1==\2.*/p' requirements.txt > oldest.tmp
 	$(MAKE) env VENV=$(OLDEST) PIP_ARGS="$(PIP_ARGS) --constraint oldest.tmp"
 	rm oldest.tmp
-	$(OLDEST)/bin/python -m pytest --nbval-lax $(PYTEST_ARGS) notebooks helper_functions.py exercise_checks.py
+	$(OLDEST)/bin/python -m pytest --nbval-lax $(PYTEST_ARGS) notebooks helper_functions.py exercise_checks.py drawn_data.py
 
 refresh: env
 	$(BIN)/python tools/course.py refresh $(NB)

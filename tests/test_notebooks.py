@@ -18,6 +18,7 @@ ALLOWED_TAGS = {
     "setup",
     "raises-exception",
     "nbval-ignore-output",
+    "real-data",
     "wrong-answer",
     "solution",
 }

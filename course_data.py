@@ -1,0 +1,426 @@
+"""The course's pictures: FashionMNIST, fetched or, where nothing can be fetched, drawn by code.
+
+``fashion_mnist()`` leaves the files where ``torchvision.datasets.FashionMNIST`` reads them. Three
+environment variables steer it:
+
+* ``COURSE_DATA``: ``auto`` (the default) takes what is on disk, else a mirror, else downloads, else
+  draws; ``offline`` never opens a connection; ``real`` fetches the real pictures or says why it
+  cannot; ``drawn`` draws.
+* ``COURSE_DATA_DIR``: where the files go; by default the folder ``data`` beside this module.
+* ``COURSE_MIRROR``: a folder or an http address that holds the archives (a USB stick, a server in
+  the classroom). It is read, never written.
+
+``python course_data.py`` does the same from a terminal.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import stat
+import sys
+import time
+import urllib.error
+import urllib.request
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from http.client import HTTPException
+from pathlib import Path
+from typing import NamedTuple
+
+CHOICES = ("auto", "real", "drawn", "offline")
+COUNTS = {"train": 60_000, "t10k": 10_000}  # the files' names for training and test set
+SILENCE = 15  # seconds without a byte after which a connection is given up
+DOWNLOAD_LIMIT = 600  # seconds for one file
+MAX_BYTES = 500_000_000  # for one file, packed or unpacked
+LOCK_LIMIT = 900  # seconds to wait for another notebook that prepares the same data
+_CHUNK = 1 << 16
+_DONE = "complete.json"  # written last: without it a folder counts as unfinished
+
+
+class DataError(RuntimeError):
+    """The data cannot be had. The message names the file or the address and says what to do."""
+
+
+class DataSource(NamedTuple):
+    """Where a data set lies, and whether it is the real one."""
+
+    root: Path  # for torchvision.datasets.FashionMNIST(root, train=..., download=False)
+    kind: str  # "real" or "drawn"
+
+
+# ------------------------------------------------------------------------------ what notebooks call
+
+
+def fashion_mnist(root: str | Path | None = None) -> DataSource:
+    """Makes sure that FashionMNIST is on disk, and prints in one line whether it is real or drawn.
+
+    Args:
+        root: Folder for the files; by default ``$COURSE_DATA_DIR``, else ``data`` beside this
+            module. The real and the drawn set have a folder each inside it.
+
+    Returns:
+        The folder for torchvision, and ``"real"`` or ``"drawn"``.
+
+    Raises:
+        ValueError: ``COURSE_DATA`` is none of the four choices.
+        DataError: The real set was asked for and cannot be had, or the folder cannot be written.
+    """
+    choice = os.environ.get("COURSE_DATA") or "auto"
+    if choice not in CHOICES:
+        raise ValueError(f"COURSE_DATA must be one of {', '.join(CHOICES)}, got {choice!r}")
+    root = Path(root or os.environ.get("COURSE_DATA_DIR") or Path(__file__).parent / "data")
+    root = root.expanduser().resolve()
+    try:
+        source = _on_disk(root, choice)
+        if source is None:
+            with locked(root):  # another notebook may have made it while this one waited
+                source = _on_disk(root, choice) or _make(root, choice)
+    except OSError as problem:
+        raise DataError(
+            f"{problem.filename or root}: {problem.strerror or problem}. The data needs about 100 MB in a "
+            "folder that you can write: free some space, or name another folder in COURSE_DATA_DIR"
+        ) from problem
+    counts = f"{COUNTS['train']:,} training and {COUNTS['t10k']:,} test images"
+    if source.kind == "real":
+        print(f"FashionMNIST: real, {counts}")
+    else:
+        print(f"FashionMNIST: drawn by this course, {counts} (COURSE_DATA=real fetches the real ones)")
+    return source
+
+
+# ------------------------------------------------------------------------------ real or drawn
+
+
+def _on_disk(root: Path, choice: str) -> DataSource | None:
+    """What can be used as it is, without a connection and without writing anything."""
+    if choice != "drawn" and is_complete(root / "real", "real"):
+        return DataSource(root / "real", "real")
+    # Real archives in a folder at hand are better than a drawn set from a day without them.
+    prefer_real = choice == "real" or (choice != "drawn" and _folders_with_archives(root))
+    if not prefer_real and is_complete(root / "drawn", _drawn_kind()):
+        return DataSource(root / "drawn", "drawn")
+    return None
+
+
+def _make(root: Path, choice: str) -> DataSource:
+    mirror_failed = ""
+    drawn_ready = is_complete(root / "drawn", _drawn_kind())
+    mirror = os.environ.get("COURSE_MIRROR")
+    if choice != "drawn":
+        connect = choice == "real" or (choice == "auto" and not drawn_ready)
+        try:
+            make_folder(root / "real", "real", lambda folder: _unpack_real(folder, root, connect))
+            return DataSource(root / "real", "real")
+        except DataError as problem:
+            if choice == "real":
+                raise DataError(
+                    f"the real FashionMNIST cannot be had: {problem}\n"
+                    f"COURSE_MIRROR ({mirror or 'not set'}) can name a folder or an http address with the "
+                    "four archives, in it or in its FashionMNIST/raw; COURSE_DATA=drawn draws pictures"
+                ) from problem
+            if mirror and (connect or not _is_address(mirror)):
+                mirror_failed = f"COURSE_MIRROR={mirror} did not help: {problem}"
+    if not drawn_ready:
+        make_folder(root / "drawn", _drawn_kind(), _draw)
+    if mirror_failed:
+        warnings.warn(mirror_failed, stacklevel=3)
+    return DataSource(root / "drawn", "drawn")
+
+
+def _unpack_real(folder: Path, root: Path, connect: bool) -> None:
+    """Unpacks torchvision's four archives, from folders at hand or from the network."""
+    from torchvision.datasets import FashionMNIST
+
+    mirror = os.environ.get("COURSE_MIRROR", "").rstrip("/")
+    near, far = _folders_with_archives(root), []
+    if connect:
+        far = [f"{mirror}/", f"{mirror}/FashionMNIST/raw/"] if _is_address(mirror) else []
+        far += FashionMNIST.mirrors
+    raw = folder / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, md5 in FashionMNIST.resources:
+        archive = next((f / name for f in near if calculate_md5(f / name) == md5), None)
+        if archive is None:
+            archive = raw / name
+            try:
+                download([place + name for place in far], archive, lambda path, md5=md5: check_md5(path, md5))
+            except DataError as problem:
+                damaged = "".join(f"\n  {f / name}: the MD5 sum is wrong, copy the file again" for f in near)
+                raise DataError(f"{problem}{damaged}") from problem
+        unpack_gzip(archive, raw / name.removesuffix(".gz"))
+        (raw / name).unlink(missing_ok=True)
+    for split, count in COUNTS.items():
+        check_idx(raw / f"{split}-images-idx3-ubyte", (count, 28, 28))
+        check_idx(raw / f"{split}-labels-idx1-ubyte", (count,))
+
+
+def _folders_with_archives(root: Path) -> list[Path]:
+    """The folders at hand that hold all four: a mirror, and what torchvision itself once downloaded."""
+    from torchvision.datasets import FashionMNIST
+
+    mirror = os.environ.get("COURSE_MIRROR", "")
+    places = [root] if not mirror or _is_address(mirror) else [Path(mirror).expanduser(), root]
+    folders = [folder for place in places for folder in (place, place / "FashionMNIST" / "raw")]
+    return [f for f in folders if all((f / name).is_file() for name, _ in FashionMNIST.resources)]
+
+
+def _is_address(mirror: str) -> bool:
+    return mirror.startswith(("http://", "https://"))
+
+
+def _drawn_kind() -> str:
+    import drawn_data
+
+    return f"drawn, version {drawn_data.VERSION}"
+
+
+def _draw(folder: Path) -> None:
+    """Draws training and test set, each from random numbers of its own."""
+    import drawn_data
+
+    raw = folder / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    with progress_bar(sum(COUNTS.values()), "drawing FashionMNIST", "image") as bar:
+        for seed, (split, count) in enumerate(COUNTS.items()):
+            images, labels = drawn_data.draw(count, seed, bar.update)
+            write_idx(raw / f"{split}-images-idx3-ubyte", images)
+            write_idx(raw / f"{split}-labels-idx1-ubyte", labels)
+
+
+# ------------------------------------------------------------------------------ IDX files
+
+
+def write_idx(path: Path, array) -> None:
+    """Writes an array of bytes as an IDX file: type, dimensions and sizes, then the values."""
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes())
+
+
+def check_idx(path: Path, shape: tuple[int, ...]) -> None:
+    """Raises ``DataError`` unless the file holds bytes of this shape; of one dimension, labels 0 to 9."""
+    data = path.read_bytes()
+    sizes = b"".join(size.to_bytes(4, "big") for size in shape)
+    header = bytes([0, 0, 8, len(shape)]) + sizes
+    count = 1
+    for size in shape:
+        count *= size
+    values = data[len(header) :]
+    if not data.startswith(header) or len(values) != count or (len(shape) == 1 and max(values) > 9):
+        raise DataError(f"{path.name} is no IDX file of shape {shape}: the archive holds something else")
+
+
+# ------------------------------------------------------------------------------ for every data set
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Lets one process at a time work in a folder, which is made if need be; the others wait.
+
+    Raises:
+        DataError: The other one took too long.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=LOCK_LIMIT)  # the system frees it if a process dies
+    try:
+        lock.acquire()
+    except Timeout:
+        raise DataError(
+            f"another notebook has been preparing data in {folder} for more than {LOCK_LIMIT} s: "
+            "wait for it or shut down its kernel, then run this again"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def make_folder(folder: Path, kind: str, fill: Callable[[Path], None]) -> None:
+    """Makes a folder that is there with all its files or not at all. Hold the lock while it runs.
+
+    ``fill`` writes the files into a folder beside it, which gets its name when all is done; what
+    stood there before is replaced only then.
+
+    Args:
+        folder: What to make.
+        kind: What it holds, for ``is_complete``.
+        fill: Called with the folder to write to.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
+    try:
+        partial.mkdir(parents=True)
+        fill(partial)
+        files = sorted(path for path in partial.rglob("*") if path.is_file())
+        sums = {path.relative_to(partial).as_posix(): calculate_md5(path) for path in files}
+        (partial / _DONE).write_text(json.dumps({"kind": kind, "md5": sums}, indent=1), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def is_complete(folder: Path, kind: str) -> bool:
+    """Whether ``make_folder`` finished this folder, of this kind, and every file is as it was then."""
+    try:
+        done = json.loads((folder / _DONE).read_text(encoding="utf-8"))
+        if done["kind"] != kind:
+            return False
+        return all(calculate_md5(folder / name) == md5 for name, md5 in done["md5"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def calculate_md5(path: Path) -> str:
+    """The MD5 sum of a file: good against accidents, not against forgers."""
+    with open(path, "rb") as file:
+        md5 = hashlib.md5(usedforsecurity=False)
+        while chunk := file.read(1 << 20):
+            md5.update(chunk)
+    return md5.hexdigest()
+
+
+def check_md5(path: Path, md5: str) -> None:
+    """Raises ``DataError`` unless the file has this MD5 sum."""
+    if calculate_md5(path) != md5:
+        raise DataError("the MD5 sum is wrong, the file is damaged or another one")
+
+
+def download(urls: Sequence[str], path: Path, check: Callable[[Path], None]) -> None:
+    """Downloads a file from the first address that delivers a good one.
+
+    It is written beside ``path`` and renamed when it has passed the check, so that nothing
+    half-finished or wrong ever has its name.
+
+    Args:
+        urls: Addresses (http or https), tried in turn.
+        path: The file to write.
+        check: Called with the finished file; raises ``DataError`` if it is not the right one.
+
+    Raises:
+        DataError: None of them did; the message says why for each.
+    """
+    problems = []
+    part = path.with_name(path.name + ".part")
+    for url in urls:
+        try:
+            with open(part, "wb") as file:
+                for chunk in _receive(url, path.name):
+                    file.write(chunk)
+            check(part)
+            os.replace(part, path)
+            return
+        except DataError as problem:
+            problems.append(f"\n  {url}: {problem}")
+        finally:
+            part.unlink(missing_ok=True)
+    raise DataError(f"no download of {path.name}{''.join(problems) or ' (no address to fetch it from)'}")
+
+
+def _receive(url: str, name: str) -> Iterator[bytes]:
+    """The bytes of a download. Whatever the network does wrong is a ``DataError``."""
+    deadline = time.monotonic() + DOWNLOAD_LIMIT
+    received = 0
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "course_data.py"})
+        with urllib.request.urlopen(request, timeout=SILENCE) as response:
+            size = int(response.headers.get("Content-Length") or 0)
+            with progress_bar(size, name, "B") as bar:
+                # read1 returns what has come; read would wait for a server that drips for ever.
+                while chunk := response.read1(_CHUNK):
+                    if time.monotonic() > deadline:
+                        raise DataError(f"not finished after {DOWNLOAD_LIMIT} s")
+                    received += len(chunk)
+                    if received > MAX_BYTES:
+                        raise DataError(f"longer than {MAX_BYTES:,} bytes")
+                    bar.update(len(chunk))
+                    yield chunk
+    except urllib.error.HTTPError as problem:
+        problem.close()
+        raise DataError(f"the server answers {problem.code} {problem.reason}") from None
+    except (OSError, HTTPException, ValueError) as problem:
+        reason = getattr(problem, "reason", problem)
+        if isinstance(reason, TimeoutError):
+            reason = f"no answer for {SILENCE} s"
+        raise DataError(f"{reason or type(problem).__name__}") from None
+    if received < size:
+        raise DataError(f"cut off after {received:,} of {size:,} bytes")
+
+
+def unpack_gzip(archive: Path, path: Path) -> None:
+    """Unpacks a file of at most ``MAX_BYTES``.
+
+    Raises:
+        DataError: The archive is damaged, or holds more.
+    """
+    try:
+        with gzip.open(archive) as source, open(path, "wb") as target:
+            left = MAX_BYTES
+            while chunk := source.read(1 << 20):
+                left -= len(chunk)
+                if left < 0:
+                    raise DataError(f"{archive} holds more than {MAX_BYTES:,} bytes")
+                target.write(chunk)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
+        raise DataError(f"{archive} is damaged ({problem}): fetch it again") from problem
+
+
+def unpack_zip(archive: Path, folder: Path) -> None:
+    """Unpacks a zip archive of at most ``MAX_BYTES``, never outside ``folder``.
+
+    All names are looked at first: an archive with one bad name is refused as a whole.
+
+    Raises:
+        DataError: The archive is damaged, holds more, or holds links or paths that lead outside.
+    """
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            members = zipped.infolist()
+            if sum(member.file_size for member in members) > MAX_BYTES:
+                raise DataError(f"{archive} holds more than {MAX_BYTES:,} bytes")
+            for member in members:
+                parts = member.filename.replace("\\", "/").split("/")
+                outside = member.filename.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]
+                if outside or stat.S_ISLNK(member.external_attr >> 16):
+                    raise DataError(f"{archive} is refused: {member.filename!r} leads out of its folder")
+            zipped.extractall(folder)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as problem:
+        raise DataError(f"{archive} is damaged ({problem}): fetch it again") from problem
+
+
+@contextlib.contextmanager
+def progress_bar(total: int, what: str, unit: str):
+    """A bar on a terminal and in a notebook that somebody watches; elsewhere nothing.
+
+    No output of a notebook keeps it. A kernel knows whether somebody sits at it from each request's
+    ``allow_stdin``: JupyterLab, VS Code and Colab can answer a question, nbval and nbclient cannot.
+    For those the bar stays away. In a watched notebook it is text, wiped out when it ends; a widget
+    would leave a bar stuck at 0 % in the saved file.
+    """
+    from tqdm import tqdm
+
+    ipython = sys.modules.get("IPython")
+    kernel = getattr(ipython.get_ipython(), "kernel", None) if ipython else None
+    watched = getattr(kernel, "_allow_stdin", False)
+    terminal = kernel is None and sys.stderr is not None and sys.stderr.isatty()
+    shown = {"unit": unit, "unit_scale": True, "leave": False, "disable": not (watched or terminal)}
+    try:
+        with tqdm(total=total or None, desc=what, **shown) as bar:
+            yield bar
+    finally:
+        if watched:
+            ipython.display.clear_output(wait=True)
+
+
+if __name__ == "__main__":
+    try:
+        print(f"in {fashion_mnist().root}")
+    except (DataError, ValueError) as error:
+        sys.exit(f"course_data.py: {error}")
