@@ -543,6 +543,157 @@ def plot_curves(
     return ax
 
 
+def plot_decision_boundary(
+    model: torch.nn.Module,
+    X: torch.Tensor,
+    y: torch.Tensor,
+    ax=None,
+    *,
+    title: str = "",
+    legend: bool = True,
+):
+    """Colours the plane by the label that a model gives to each point, with the data on top.
+
+    Taught in 02_classification, section 3. The model is asked in evaluation mode and inference
+    mode; afterwards each of its modules is in the mode it was in.
+
+    Args:
+        model: Takes shape (M, 2), gives one logit for each row, (M,) or (M, 1), where above zero
+            means class 1, or one for each row and class, (M, C). On any device.
+        X: Inputs with two features, shape (N, 2), on any device.
+        y: Labels from 0 to C - 1, shape (N,) or (N, 1).
+        ax: Axes to draw on; a new figure by default.
+        title: Heading.
+        legend: Whether to name the classes.
+
+    Returns:
+        The matplotlib Axes.
+
+    Raises:
+        TypeError: ``model`` is no module, ``X`` or ``y`` no tensor.
+        ValueError: ``X`` or ``y`` has another shape, holds NaN or infinite values, ``y`` holds no
+            class of the model, or the model gives something else than logits.
+
+    Example:
+        >>> X, y = torch.rand(20, 2), torch.arange(20) % 2
+        >>> plot_decision_boundary(torch.nn.Linear(2, 2), X, y, title="untrained").get_title()
+        'untrained'
+    """
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
+    for name, value in (("X", X), ("y", y)):
+        if not isinstance(value, torch.Tensor):
+            raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+    if X.ndim != 2 or X.shape[1] != 2 or len(X) == 0:
+        raise ValueError(f"X must have two features, shape (N, 2), got {tuple(X.shape)}")
+    points = X.detach().cpu().double()
+    bad = (~points.isfinite()).any(dim=1).nonzero()
+    if len(bad):
+        raise ValueError(f"X holds NaN or infinity, first in row {int(bad[0])}")
+    labels = _column("y", y)
+    if len(labels) != len(points):
+        raise ValueError(f"y must hold one label for each of the {len(points)} rows of X, got {len(labels)}")
+    if (labels != labels.round()).any() or labels.min() < 0:
+        raise ValueError("y must hold labels, the whole numbers 0, 1, 2, ...")
+
+    low, high = points.min(dim=0).values, points.max(dim=0).values
+    margin = 0.1 * torch.where(high > low, high - low, 1)
+    edges = zip(low - margin, high + margin, strict=True)
+    sides = [torch.linspace(a, b, 151, dtype=torch.double) for a, b in edges]
+    across, up = torch.meshgrid(*sides, indexing="xy")
+    grid = torch.stack([across.flatten(), up.flatten()], dim=1)
+    own = next(model.parameters(), X)  # its device and dtype; a model without parameters has those of X
+    grid = grid.to(own.dtype if own.is_floating_point() else torch.float32).to(own.device)
+
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            logits = model(grid)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    if not isinstance(logits, torch.Tensor) or logits.ndim not in (1, 2) or len(logits) != len(grid):
+        got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise ValueError(f"model must give (M,), (M, 1) or (M, C) logits for M = {len(grid)} rows, got {got}")
+    logits = logits.cpu()
+    if logits.isnan().any():
+        raise ValueError("model gives NaN")
+    single = logits.ndim == 1 or logits.shape[1] == 1
+    classes = 2 if single else logits.shape[1]
+    if labels.max() >= classes:
+        raise ValueError(f"y holds the label {int(labels.max())}, but the model knows {classes} classes only")
+    regions = (logits.flatten() > 0).long() if single else logits.argmax(dim=1)
+
+    ax = _axes(ax, figsize=(5, 4.6))
+    colours = [list(PALETTE.values())[k % len(PALETTE)] for k in range(classes)]
+    levels = [k - 0.5 for k in range(classes + 1)]
+    area = regions.reshape(across.shape).numpy()
+    ax.contourf(across.numpy(), up.numpy(), area, levels=levels, colors=colours, alpha=0.25)
+    for k in range(classes):
+        rows = labels == k
+        x, marker = points.numpy()[rows], _MARKERS[k % len(_MARKERS)]
+        ax.scatter(x[:, 0], x[:, 1], s=10, color=colours[k], marker=marker, label=f"class {k}")
+    ax.set_xlabel("x1")
+    ax.set_ylabel("x2")
+    ax.grid(False)
+    if legend:
+        ax.legend(loc="upper right", frameon=True, fontsize=9)
+    if title:
+        ax.set_title(title, fontsize=11)
+    return ax
+
+
+def plot_confusion_matrix(matrix: torch.Tensor, class_names: Sequence[str] | None = None, ax=None):
+    """Draws a confusion matrix: a row for each true class, a column for each predicted one.
+
+    Taught in 02_classification, section 10. The shade of a box is its share of its row.
+
+    Args:
+        matrix: Counts, shape (C, C), on any device; element [i, j] says how many examples of
+            class i were predicted as class j.
+        class_names: C names; 0, 1, 2, ... by default.
+        ax: Axes to draw on; a new figure by default.
+
+    Returns:
+        The matplotlib Axes.
+
+    Raises:
+        TypeError: ``matrix`` is no tensor.
+        ValueError: It is not square, holds something else than counts, or the number of names
+            differs.
+
+    Example:
+        >>> plot_confusion_matrix(torch.tensor([[5, 1], [0, 4]]), ["cat", "dog"]).get_ylabel()
+        'true class'
+    """
+    if not isinstance(matrix, torch.Tensor):
+        raise TypeError(f"matrix must be a tensor, got {type(matrix).__name__}")
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.numel() == 0:
+        raise ValueError(f"matrix must be square, shape (C, C), got {tuple(matrix.shape)}")
+    counts = matrix.detach().cpu().double()
+    if not (counts == counts.round()).all() or (counts < 0).any():
+        raise ValueError("matrix must hold counts, whole numbers from 0")
+    size = len(counts)
+    if class_names is not None and len(class_names) != size:
+        raise ValueError(f"class_names must hold one name for each of {size} classes, got {len(class_names)}")
+    names = list(range(size)) if class_names is None else list(class_names)
+    shares = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
+    ax = _axes(ax, figsize=(0.55 * size + 2.2, 0.5 * size + 1.7))
+    ax.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
+    for i in range(size):
+        for j in range(size):
+            colour = "white" if shares[i, j] > 0.5 else "black"
+            ax.text(j, i, int(counts[i, j]), ha="center", va="center", color=colour, fontsize=10)
+    turned = max(len(str(n)) for n in names) > 5
+    ax.set_xticks(range(size), names, rotation=45 if turned else 0, ha="right" if turned else "center")
+    ax.set_yticks(range(size), names)
+    ax.set_xlabel("predicted class")
+    ax.set_ylabel("true class")
+    ax.grid(False)
+    return ax
+
+
 def _axes(ax, figsize=None):
     """The Axes given, or those of a new figure."""
     if ax is not None:

@@ -27,5 +27,5 @@ def output_text(cell):
     parts = []
     for output in cell.get("outputs", []):
         parts += [output.get("text", ""), output.get("evalue", ""), *output.get("traceback", [])]
-        parts += [v for k, v in output.get("data", {}).items() if k.startswith("text/")]
+        parts += [v for k, v in sorted(output.get("data", {}).items()) if k.startswith("text/")]
     return "\n".join(parts)

@@ -21,6 +21,20 @@ ROW = torch.arange(4.0)
 WITH_GRADIENT = torch.rand(4, 1, requires_grad=True)
 LABELS = torch.tensor([0, 1, 2])
 NAN = torch.tensor([1.0, torch.nan, 2.0, 3.0])
+POINTS = torch.tensor([[0.0, 1.0], [2.0, 3.0], [1.0, 5.0], [4.0, 0.0]])
+LINEAR = torch.nn.Linear(2, 3)
+
+
+class Gives(torch.nn.Module):
+    """A model whose output is given, whatever comes in."""
+
+    def __init__(self, output):
+        super().__init__()
+        self.output = output
+
+    def forward(self, x):
+        return self.output(x)
+
 
 # Good arguments for every public helper; a helper without an entry fails the test.
 GOOD = {
@@ -28,7 +42,13 @@ GOOD = {
     "draw_flow": [(["a", "b"],)],
     "draw_tensor": [(GRID,), (WITH_GRADIENT,), (torch.rand(2, 2, 2) > 0.5,), (torch.tensor(7),)],
     "pick_device": [()],
+    "plot_confusion_matrix": [(torch.eye(3),), (torch.tensor([[5, 1], [0, 0]]), ["cat", "dog"])],
     "plot_curves": [({"a": ROW, "b": WITH_GRADIENT},), ({"a": [1.0, 2.0]}, [0, 10])],
+    "plot_decision_boundary": [
+        (LINEAR, POINTS, ROW.clamp(max=2)),
+        (torch.nn.Linear(2, 1), POINTS.clone().requires_grad_(), (ROW % 2).unsqueeze(1)),
+        (Gives(lambda x: torch.rand(len(x))), POINTS.double(), ROW.long() % 2),
+    ],
     "plot_predictions": [(ROW, ROW, ROW, ROW), (ROW, ROW, ROW, ROW, WITH_GRADIENT)],
     "seed_everything": [(7,)],
     "set_up": [()],
@@ -36,7 +56,15 @@ GOOD = {
     "show_images": [(torch.rand(3, 1, 4, 4), ["a", "b", "c"])],
     "time_call": [(lambda: None, 1)],
 }
-PLOTS = ["draw_flow", "draw_tensor", "plot_curves", "plot_predictions", "show_image"]
+PLOTS = [
+    "draw_flow",
+    "draw_tensor",
+    "plot_confusion_matrix",
+    "plot_curves",
+    "plot_decision_boundary",
+    "plot_predictions",
+    "show_image",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -80,9 +108,52 @@ def test_arguments_and_random_state_are_left_alone(name):
         assert (random_states() == states) == (name != "seed_everything")
 
 
-def test_no_helper_takes_a_model_yet():
-    """One that does must leave its device, mode and gradients alone: test it here."""
-    assert not any("model" in inspect.signature(fn).parameters for fn in PUBLIC.values())
+def test_helpers_that_take_a_model_are_known():
+    """One that does must leave its device, mode, buffers and gradients alone: test it below."""
+    takers = {name for name, fn in PUBLIC.items() if "model" in inspect.signature(fn).parameters}
+    assert takers == {"plot_decision_boundary"}
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("mode", [True, False])
+def test_decision_boundary_leaves_the_model_alone(outputs, mode):
+    nn = torch.nn
+    model = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, outputs)).double()
+    model.train(mode)
+    model[1].train(not mode)  # a part that differs from the whole, as when a layer is frozen
+    X, y = torch.rand(20, 2, dtype=torch.double), torch.arange(20) % 2
+    model(X).sum().backward()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    gradients = [p.grad.clone() for p in model.parameters()]
+    modes, states = [m.training for m in model.modules()], random_states()
+    helpers.plot_decision_boundary(model, X.float(), y)
+    assert [m.training for m in model.modules()] == modes
+    assert random_states() == states
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]) and value.dtype == before[name].dtype, name
+    for p, gradient in zip(model.parameters(), gradients, strict=True):
+        assert torch.equal(p.grad, gradient) and p.requires_grad and not p.is_inference()
+
+
+def test_decision_boundary_restores_the_mode_of_a_model_that_fails():
+    model = Gives(lambda x: 1 / 0).train()
+    with pytest.raises(ZeroDivisionError):
+        helpers.plot_decision_boundary(model, POINTS, ROW % 2)
+    assert model.training and not plt.get_fignums()
+
+
+def test_decision_boundary_is_where_the_model_changes_its_mind():
+    """Left of 1.5 class 0, right of it class 1: told by one logit and by two."""
+    y = (POINTS[:, 0] > 1.5).long()
+    for model in (
+        Gives(lambda x: x[:, 0] - 1.5),
+        Gives(lambda x: x[:, :1] - 1.5),
+        Gives(lambda x: torch.stack([1.5 - x[:, 0], x[:, 0] - 1.5], dim=1)),
+    ):
+        ax = helpers.plot_decision_boundary(model, POINTS, y)
+        left, right = (path.vertices[:, 0] for path in ax.collections[0].get_paths())
+        assert left.max() == pytest.approx(1.5, abs=0.05) == right.min()
+        assert [t.get_text() for t in ax.get_legend().get_texts()] == ["class 0", "class 1"]
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -171,6 +242,64 @@ def test_too_old_torch_is_named(monkeypatch):
             r"faded must be a boolean tensor of shape \(2, 3\)",
         ),
         (lambda h: h.draw_tensor(GRID, highlight=GRID), ValueError, "highlight must be a boolean tensor"),
+        (lambda h: h.plot_confusion_matrix([[1]]), TypeError, "matrix must be a tensor, got list"),
+        (
+            lambda h: h.plot_confusion_matrix(GRID),
+            ValueError,
+            r"matrix must be square, shape \(C, C\), got \(2, 3\)",
+        ),
+        (lambda h: h.plot_confusion_matrix(torch.empty(0, 0)), ValueError, "matrix must be square"),
+        (lambda h: h.plot_confusion_matrix(torch.eye(2) / 2), ValueError, "matrix must hold counts"),
+        (lambda h: h.plot_confusion_matrix(-torch.eye(2)), ValueError, "matrix must hold counts"),
+        (
+            lambda h: h.plot_confusion_matrix(torch.eye(2), ["a"]),
+            ValueError,
+            "class_names must hold one name for each of 2 classes, got 1",
+        ),
+        (
+            lambda h: h.plot_decision_boundary(print, POINTS, ROW),
+            TypeError,
+            "model must be an nn.Module, got builtin_function",
+        ),
+        (lambda h: h.plot_decision_boundary(LINEAR, [1], ROW), TypeError, "X must be a tensor, got list"),
+        (
+            lambda h: h.plot_decision_boundary(LINEAR, POINTS, np.zeros(4)),
+            TypeError,
+            "y must be a tensor, got ndarray",
+        ),
+        (
+            lambda h: h.plot_decision_boundary(LINEAR, GRID, ROW),
+            ValueError,
+            r"X must have two features, shape \(N, 2\), got \(2, 3\)",
+        ),
+        (lambda h: h.plot_decision_boundary(LINEAR, torch.empty(0, 2), ROW), ValueError, "X must have two"),
+        (
+            lambda h: h.plot_decision_boundary(LINEAR, torch.stack([NAN, ROW], dim=1), ROW),
+            ValueError,
+            "X holds NaN or infinity, first in row 1",
+        ),
+        (
+            lambda h: h.plot_decision_boundary(LINEAR, POINTS, ROW[:3]),
+            ValueError,
+            "y must hold one label for each of the 4 rows of X, got 3",
+        ),
+        (lambda h: h.plot_decision_boundary(LINEAR, POINTS, NAN), ValueError, "y holds NaN"),
+        (lambda h: h.plot_decision_boundary(LINEAR, POINTS, ROW / 2), ValueError, "y must hold labels"),
+        (
+            lambda h: h.plot_decision_boundary(LINEAR, POINTS, ROW),
+            ValueError,
+            "y holds the label 3, but the model knows 3 classes only",
+        ),
+        (
+            lambda h: h.plot_decision_boundary(Gives(lambda x: x.sum()), POINTS, ROW),
+            ValueError,
+            r"model must give \(M,\), \(M, 1\) or \(M, C\) logits for M = \d+ rows, got \(\)",
+        ),
+        (
+            lambda h: h.plot_decision_boundary(Gives(lambda x: x / 0 * 0), POINTS, ROW),
+            ValueError,
+            "model gives NaN",
+        ),
         (lambda h: h.plot_curves({}), ValueError, "curves is empty"),
         (lambda h: h.plot_curves({"a": []}), ValueError, r"curves\['a'\] must hold one column"),
         (lambda h: h.plot_curves({"a": NAN}), ValueError, r"curves\['a'\] holds NaN, first at index 1"),
