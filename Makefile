@@ -1,6 +1,7 @@
 # make lab      the course in JupyterLab       make refresh  run notebooks, save their outputs
 # make test     every test                     make lint     style and spelling
 # make test-lax the oldest torch supported     make publish  set the repository's address
+# make bench    speed of the fast path, as ratios
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,10 +9,11 @@ BIN = $(VENV)/bin
 PIP_ARGS ?=
 LAB_ARGS ?=
 NB ?=
+BENCH_ARGS ?=
 PYTEST_ARGS ?= -n auto --dist loadscope
 OLDEST = .venv-oldest
 
-.PHONY: env lab test test-lax refresh lint publish clean
+.PHONY: env lab test test-lax refresh lint bench publish clean
 
 env: $(VENV)/.complete
 
@@ -44,6 +46,9 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --exclude '*.ipynb' .
 	$(BIN)/codespell
+
+bench: env
+	$(BIN)/python tools/bench.py $(BENCH_ARGS)
 
 publish: env
 	$(BIN)/python tools/course.py publish "$(REPO)"

@@ -1,11 +1,12 @@
 """Plotting, accuracy, timing, seeding and device choice, shared by all notebooks.
 
 Every helper leaves its arguments as it found them: no model changes its device or mode, no
-gradient is recorded or lost, and the global random state stays where it was (``seed_everything``
-apart, whose job it is to set it). Plotting helpers draw on the ``ax`` they are given or on a new
-one, and return it. Shares are fractions between 0 and 1 everywhere, never percent.
+gradient is recorded or lost, and the global random state stays where it was (``train_epoch`` and
+``seed_everything`` apart, whose job it is to change these). Plotting helpers draw on the ``ax`` they
+are given or on a new one, and return it. Shares are fractions between 0 and 1 everywhere, never percent.
 """
 
+import math
 import random
 import statistics
 import time
@@ -201,6 +202,220 @@ def accuracy(preds: torch.Tensor, labels: torch.Tensor) -> float:
                 "turn logits or probabilities into labels first, with argmax or round"
             )
     return (preds == labels).double().mean().item()
+
+
+# ------------------------------------------------------------------------- training on batches
+
+
+class TensorLoader:
+    """Batches of images that lie in memory as one tensor, each fetched by a single index.
+
+    The fast path of the course: used like a ``DataLoader``, without its work for each item.
+    Taught in 03_computer_vision, section 3, and measured there in section 10.
+
+    Args:
+        images: Shape (N, ...), on any device; the batches come from there.
+        labels: Class numbers from 0, whole numbers of shape (N,), on the same device.
+        batch_size: Images in a batch; the last one may be shorter.
+        shuffle: Whether each pass has a new random order.
+        generator: Where the order comes from, a CPU generator; PyTorch's global one by default.
+
+    Raises:
+        TypeError: ``images`` or ``labels`` is no tensor.
+        ValueError: They are empty, differ in length or device, or the labels are no class numbers.
+
+    Example:
+        >>> loader = TensorLoader(torch.rand(10, 1, 28, 28), torch.arange(10), batch_size=4)
+        >>> [len(y) for X, y in loader]
+        [4, 4, 2]
+    """
+
+    def __init__(
+        self,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        generator: torch.Generator | None = None,
+    ):
+        for name, value in (("images", images), ("labels", labels)):
+            if not isinstance(value, torch.Tensor):
+                raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+        whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
+        if labels.ndim != 1 or not whole:
+            raise ValueError(
+                "labels must hold class numbers, whole numbers of shape (N,), "
+                f"got {labels.dtype} of shape {tuple(labels.shape)}"
+            )
+        if images.ndim == 0 or len(images) != len(labels) or len(labels) == 0:
+            raise ValueError(
+                f"images has shape {tuple(images.shape)}, labels has {tuple(labels.shape)}: "
+                "there must be one label for each image, and at least one"
+            )
+        if images.device != labels.device:
+            raise ValueError(f"images is on {images.device}, labels on {labels.device}: move one of them")
+        lowest = int(labels.min()) if labels.device.type != "meta" else 0
+        if lowest < 0:
+            raise ValueError(f"labels must be at least 0, got {lowest}")
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size must be a whole number from 1, got {batch_size!r}")
+        self.images, self.labels = images, labels.long()
+        self.batch_size, self.shuffle, self.generator = batch_size, shuffle, generator
+
+    def __len__(self) -> int:
+        """The number of batches."""
+        return math.ceil(len(self.labels) / self.batch_size)
+
+    def __iter__(self):
+        """One pass: pairs (X, y)."""
+        if not self.shuffle:
+            yield from zip(
+                self.images.split(self.batch_size), self.labels.split(self.batch_size), strict=True
+            )
+            return
+        order = torch.randperm(len(self.labels), generator=self.generator).to(self.labels.device)
+        for rows in order.split(self.batch_size):
+            yield self.images[rows], self.labels[rows]
+
+
+def train_epoch(model: torch.nn.Module, loader, loss_fn, optimizer, device=None, *, scheduler=None) -> float:
+    """Trains a model on each batch of a loader once.
+
+    Leaves the model in training mode. Taught in 03_computer_vision, section 6.
+
+    Args:
+        model: Gives logits of shape (N, C) for a batch; its parameters are changed.
+        loader: Yields pairs (X, y), y with class numbers of shape (N,).
+        loss_fn: Mean loss over a batch, called as ``loss_fn(logits, y)``.
+        optimizer: Of the model's parameters.
+        device: Where each batch is moved first; by default it stays where it is.
+        scheduler: Of the optimizer's learning rate; its ``step`` is called after every batch.
+
+    Returns:
+        The mean loss over all examples, each measured before the step that used it.
+
+    Raises:
+        ValueError: The loader is empty, or labels do not fit the model's number of classes.
+        RuntimeError: The model is on another device than the batch.
+        FloatingPointError: The loss is NaN or infinite; the message says what to try.
+
+    Example:
+        >>> loader = TensorLoader(torch.rand(8, 4), torch.arange(8) % 2)
+        >>> model = torch.nn.Linear(4, 2)
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> train_epoch(model, loader, torch.nn.CrossEntropyLoss(), optimizer) > 0
+        True
+    """
+    model.train()
+    total, count = 0.0, 0
+    for step, (X, y) in enumerate(loader, start=1):
+        if device is not None:
+            X, y = X.to(device), y.to(device)
+        loss = loss_fn(_logits(model, X, y), y)
+        value = loss.item()
+        if not math.isfinite(value):
+            data = "" if bool(X.isfinite().all()) else ", and the batch itself holds NaN or infinity"
+            raise FloatingPointError(
+                f"the loss is {value} in step {step} of the epoch{data}: training is stopped. Try a smaller "
+                "learning rate, normalised inputs, or gradient clipping; check the data for NaN; "
+                "then build model and optimizer anew, because these parameters may be spoilt"
+            )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if scheduler is not None:
+            scheduler.step()
+        total, count = total + value * len(y), count + len(y)
+    if count == 0:
+        raise ValueError("loader is empty: there is nothing to train on")
+    return total / count
+
+
+def evaluate(model: torch.nn.Module, loader, loss_fn, device=None) -> tuple[float, float]:
+    """Loss and accuracy of a classifier over a whole data set, whatever the size of the batches.
+
+    Works in evaluation mode and inference mode; afterwards every module is in the mode it was in.
+    Taught in 03_computer_vision, section 6.
+
+    Args:
+        model: Gives logits of shape (N, C) for a batch.
+        loader: Yields pairs (X, y), y with class numbers of shape (N,).
+        loss_fn: Mean loss over a batch, called as ``loss_fn(logits, y)``.
+        device: Where each batch is moved first; by default it stays where it is.
+
+    Returns:
+        Mean loss over all examples, and the fraction that was predicted right.
+
+    Raises:
+        ValueError: The loader is empty, or labels do not fit the model's number of classes.
+        RuntimeError: The model is on another device than the batch.
+
+    Example:
+        >>> loader = TensorLoader(torch.eye(3), torch.arange(3), batch_size=2)
+        >>> evaluate(torch.nn.Identity(), loader, torch.nn.CrossEntropyLoss())[1]
+        1.0
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    total, right, count = 0.0, 0, 0
+    try:
+        model.eval()
+        with torch.inference_mode():
+            for X, y in loader:
+                if device is not None:
+                    X, y = X.to(device), y.to(device)
+                logits = _logits(model, X, y)
+                total += loss_fn(logits, y).item() * len(y)
+                right += int((logits.argmax(dim=1) == y).sum())
+                count += len(y)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    if count == 0:
+        raise ValueError("loader is empty: there is nothing to evaluate")
+    return total / count, right / count
+
+
+def count_parameters(model: torch.nn.Module) -> int:
+    """How many numbers training may change in a model.
+
+    Taught in 03_computer_vision, section 4.
+
+    Args:
+        model: Frozen parameters (``requires_grad=False``) are not counted.
+
+    Raises:
+        TypeError: ``model`` is no module.
+
+    Example:
+        >>> count_parameters(torch.nn.Linear(784, 10))
+        7850
+    """
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def _logits(model, X, y):
+    """The model's logits for a batch, after the checks that make its errors readable."""
+    own = next(model.parameters(), X).device
+    if not own == X.device == y.device:
+        raise RuntimeError(
+            f"the model is on {own}, the images on {X.device}, the labels on {y.device}: "
+            "move the model with model.to(device) and the batch with X.to(device), y.to(device)"
+        )
+    logits = model(X)
+    if logits.ndim != 2 or y.ndim != 1 or len(logits) != len(y):
+        raise ValueError(
+            "the model must give logits of shape (N, C) for labels of shape (N,), "
+            f"got {tuple(logits.shape)} and {tuple(y.shape)}"
+        )
+    low, high = (int(y.min()), int(y.max())) if len(y) else (0, 0)
+    if low < 0 or high >= logits.shape[1]:
+        raise ValueError(
+            f"labels must be from 0 to {logits.shape[1] - 1}, because the model has {logits.shape[1]} "
+            f"outputs, got labels from {low} to {high}"
+        )
+    return logits
 
 
 # --------------------------------------------------------------------------------------- figures

@@ -23,6 +23,7 @@ LABELS = torch.tensor([0, 1, 2])
 NAN = torch.tensor([1.0, torch.nan, 2.0, 3.0])
 POINTS = torch.tensor([[0.0, 1.0], [2.0, 3.0], [1.0, 5.0], [4.0, 0.0]])
 LINEAR = torch.nn.Linear(2, 3)
+TRAINED = torch.nn.Linear(2, 3)
 
 
 class Gives(torch.nn.Module):
@@ -39,8 +40,10 @@ class Gives(torch.nn.Module):
 # Good arguments for every public helper; a helper without an entry fails the test.
 GOOD = {
     "accuracy": [(LABELS, LABELS)],
+    "count_parameters": [(LINEAR,)],
     "draw_flow": [(["a", "b"],)],
     "draw_tensor": [(GRID,), (WITH_GRADIENT,), (torch.rand(2, 2, 2) > 0.5,), (torch.tensor(7),)],
+    "evaluate": [(LINEAR, [(POINTS, LABELS[[0, 1, 2, 0]])], torch.nn.CrossEntropyLoss())],
     "pick_device": [()],
     "plot_confusion_matrix": [(torch.eye(3),), (torch.tensor([[5, 1], [0, 0]]), ["cat", "dog"])],
     "plot_curves": [({"a": ROW, "b": WITH_GRADIENT},), ({"a": [1.0, 2.0]}, [0, 10])],
@@ -55,6 +58,14 @@ GOOD = {
     "show_image": [(torch.rand(3, 4, 4),), (torch.rand(4, 4, requires_grad=True),)],
     "show_images": [(torch.rand(3, 1, 4, 4), ["a", "b", "c"])],
     "time_call": [(lambda: None, 1)],
+    "train_epoch": [
+        (
+            TRAINED,
+            [(POINTS, LABELS[[0, 1, 2, 0]])],
+            torch.nn.CrossEntropyLoss(),
+            torch.optim.SGD(TRAINED.parameters()),
+        )
+    ],
 }
 PLOTS = [
     "draw_flow",
@@ -111,7 +122,7 @@ def test_arguments_and_random_state_are_left_alone(name):
 def test_helpers_that_take_a_model_are_known():
     """One that does must leave its device, mode, buffers and gradients alone: test it below."""
     takers = {name for name, fn in PUBLIC.items() if "model" in inspect.signature(fn).parameters}
-    assert takers == {"plot_decision_boundary"}
+    assert takers == {"count_parameters", "evaluate", "plot_decision_boundary", "train_epoch"}
 
 
 @pytest.mark.parametrize("outputs", [1, 3])

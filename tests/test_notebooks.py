@@ -216,6 +216,13 @@ def test_headline_numbers_of_01():
         assert re.search(rf"^{re.escape(line)}$", shown, re.MULTILINE), line
 
 
+@by_name([p for p in EVERY if any("real-data" in tags(c) for c in read(p).cells)])
+def test_stored_outputs_come_from_the_real_data(path):
+    """Refreshed with the drawn set at hand, a notebook would go on being compared with that."""
+    shown = "\n".join(output_text(c) for c in code_cells(read(path)))
+    assert "FashionMNIST: real, " in shown, "make refresh with COURSE_DATA=real"
+
+
 def test_no_file_speaks_of_this_machine():
     """Nothing that is committed names a registry's host or a path of somebody's machine."""
     unwanted = re.compile(r"/home/\w|/Users/\w|/root/|files\.pythonhosted|pypi\.org/simple")
