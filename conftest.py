@@ -21,6 +21,8 @@ from course_data import fashion_mnist
 matplotlib.use("agg")  # tests draw without a screen, in this process only
 os.environ.pop("MPLBACKEND", None)  # kernels choose the inline backend themselves
 os.environ.setdefault("COURSE_DATA", "offline")  # tests and their kernels open no connection
+# Several kernels share the cores: a thread that waits for another sleeps instead of spinning.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @functools.cache

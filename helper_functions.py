@@ -274,8 +274,11 @@ class TensorLoader:
             )
             return
         order = torch.randperm(len(self.labels), generator=self.generator).to(self.labels.device)
+        # index_select takes half the time of images[rows], but would lose channels-last.
+        contiguous = self.images.is_contiguous()
         for rows in order.split(self.batch_size):
-            yield self.images[rows], self.labels[rows]
+            images = self.images.index_select(0, rows) if contiguous else self.images[rows]
+            yield images, self.labels.index_select(0, rows)
 
 
 def train_epoch(model: torch.nn.Module, loader, loss_fn, optimizer, device=None, *, scheduler=None) -> float:
