@@ -1,5 +1,7 @@
 """Reading stored notebooks, for all tests."""
 
+import shutil
+
 import nbformat
 
 import course
@@ -8,6 +10,7 @@ ROOT = course.ROOT
 LESSONS = course.notebooks()
 SOLUTIONS = course.notebooks(solutions=True)
 EVERY = LESSONS + SOLUTIONS
+UNWANTED = shutil.ignore_patterns(".*", "__pycache__", "*.tmp", "data", "models")  # in a copy of the course
 
 
 def read(path):

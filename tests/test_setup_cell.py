@@ -1,17 +1,21 @@
 """The setup cell: on Colab, from any folder, and without the course."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from nbclient.exceptions import CellExecutionError
 
 import course
 from course_data import fashion_mnist
-from stored import LESSONS, ROOT, code_cells, output_text, read, tags
+from stored import LESSONS, ROOT, UNWANTED, code_cells, output_text, read, tags
 
 COLAB = """\
 import sys, types
@@ -19,9 +23,6 @@ google, colab = types.ModuleType("google"), types.ModuleType("google.colab")
 google.__path__, google.colab = [], colab
 sys.modules |= {"google": google, "google.colab": colab}
 """
-
-
-UNWANTED = shutil.ignore_patterns(".*", "__pycache__", "*.tmp", "data", "models")
 
 
 def run_in(folder, notebook):
@@ -90,6 +91,47 @@ def test_on_colab_without_network(colab, monkeypatch):
     with pytest.raises(CellExecutionError, match="CalledProcessError"):
         run_in(colab, setup_twice())
     assert not list(colab.iterdir()), "a failed clone leaves nothing behind"
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A Python as on Colab: torch and the rest are there, torchmetrics and torchinfo are not.
+
+    What pip would fetch lies beside it as wheels, torchmetrics asking for torch as the real one does.
+    """
+    environment, wheels = tmp_path / "environment", tmp_path / "wheels"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    (here,) = environment.glob("lib/python*/site-packages")
+    for entry in Path(torch.__file__).parent.parent.iterdir():
+        if not re.match("torchmetrics|torchinfo|pip", entry.name) and not (here / entry.name).exists():
+            (here / entry.name).symlink_to(entry)
+    wheels.mkdir()
+    for name, needs in (("torchmetrics", "Requires-Dist: torch>=2.0.0\n"), ("torchinfo", "")):
+        with zipfile.ZipFile(wheels / f"{name}-9.9-py3-none-any.whl", "w") as wheel:
+            about = f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n{needs}"
+            wheel.writestr(f"{name}/__init__.py", "")
+            wheel.writestr(f"{name}-9.9.dist-info/METADATA", about)
+            wheel.writestr(f"{name}-9.9.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+            wheel.writestr(f"{name}-9.9.dist-info/RECORD", "")
+    return environment, wheels
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need special rights on Windows")
+def test_on_colab_without_torchmetrics(colab, bare, monkeypatch):
+    """The setup cell installs what is missing, and leaves torch as it was."""
+    environment, wheels = bare
+    (torch_before,) = environment.glob("lib/python*/site-packages/torch-*.dist-info")
+    script = colab / "setup.ipy"
+    then = "\nimport torch, torchinfo, torchmetrics\nprint(torchmetrics.__file__, torch.__file__)"
+    script.write_text(course.setup_cell() + then)
+    command = [environment / "bin" / "python", "-m", "IPython", "--quick", script]
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # IPython would look there too
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = subprocess.run(command, cwd=colab, env=os.environ | offline, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    metrics_file, torch_file = done.stdout.split()[-2:]
+    assert metrics_file.startswith(str(environment)), done.stdout
+    assert torch_file.startswith(str(torch_before.parent)) and torch_before.is_symlink()
 
 
 @pytest.mark.parametrize("folder", [".", "notebooks", "notebooks/solutions", "tests"])

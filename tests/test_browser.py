@@ -1,0 +1,182 @@
+"""Each lesson in JupyterLab in a real browser: opened, run from the menu, looked at.
+
+Needs Chromium or Chrome on the machine and skips where there is none.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from course_data import fashion_mnist
+from stored import LESSONS, ROOT, UNWANTED, code_cells, read, tags
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+TIME_LIMIT = 900  # seconds; for one notebook on a busy machine
+
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine"),
+    pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab as ``make lab`` starts it, on a copy of the course, because Lab saves by itself."""
+    folder = tmp_path_factory.mktemp("lab")
+    copy = folder / "course"
+    shutil.copytree(ROOT, copy, ignore=UNWANTED)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(8)
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
+        f"--IdentityProvider.token={token}",
+        "--LabApp.expose_app_in_browser=True",
+    ]
+    environment = os.environ | {
+        "COURSE_DATA_DIR": str(fashion_mnist().root.parent),
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+    }
+    # The environment is the one that the tests run in: nothing is installed again.
+    command = ["make", "--old-file=env", "lab", f"VENV={sys.prefix}", f"LAB_ARGS={' '.join(options)}"]
+    log = folder / "log"
+    with log.open("wb") as out:
+        server = subprocess.Popen(command, cwd=copy, env=environment, stdout=out, stderr=out, process_group=0)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: answers(f"{address}/api"), 120, lambda: log.read_text(errors="replace"))
+        yield lambda name: f"{address}/lab/tree/notebooks/{name}?token={token}&reset"
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(30)
+
+
+def answers(address):
+    try:
+        return urllib.request.urlopen(address, timeout=5).status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def wait_for(condition, seconds, explain):
+    """Polls until the condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, explain()
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(120_000)
+    yield page
+    page.close()
+
+
+PANEL = "window.jupyterapp.shell.currentWidget"
+STATE = f"""() => ({{
+    status: {PANEL}.sessionContext.session?.kernel?.status,
+    counts: {PANEL}.content.widgets.filter(c => c.model.type === 'code').map(c => c.model.executionCount),
+}})"""
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.name)
+def test_in_jupyterlab(lab, page, path):
+    """Run All Cells: no error but the deliberate ones, every figure, progress, the contents."""
+    stored = read(path)
+    page.goto(lab(path.name), wait_until="domcontentloaded")
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    wait_for(lambda: page.evaluate(STATE)["status"] == "idle", 120, lambda: "no kernel")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+    indicator = page.locator(".jp-Notebook-ExecutionIndicator").first
+    shown, states = set(), []
+
+    def at_rest():
+        """After the last cell, or after an error, at which Run All Cells stops."""
+        states.append(page.evaluate(STATE))
+        if states[-1]["status"] == "busy":
+            shown.add(indicator.get_attribute("data-status"))
+        return states[-1]["status"] == "idle" and states[-10:] == states[-1:] * 10
+
+    # The stored counts are gone as soon as a cell waits for the kernel.
+    wait_for(lambda: page.evaluate(STATE)["counts"][-1] is None, 60, lambda: "nothing started")
+    wait_for(at_rest, TIME_LIMIT, lambda: f"still running: {states[-1]}")
+    assert "busy" in shown, "the toolbar says that cells are running"
+
+    now = page.evaluate(f"() => {PANEL}.content.model.sharedModel.toJSON()")
+    cells = [cell for cell in now["cells"] if cell["cell_type"] == "code"]
+    for was, cell in zip(code_cells(stored), cells, strict=True):
+        kinds = [o["output_type"] for o in cell["outputs"]]
+        assert ("error" in kinds) == ("raises-exception" in tags(was)), was.source
+        assert pictures(cell) == pictures(was), was.source
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+
+    drawn = page.evaluate(SCROLL)
+    assert drawn["pictures"] >= sum(pictures(cell) for cell in code_cells(stored))
+    assert not drawn["broken"], "pictures without content"
+    assert contents(page) == headings(stored)
+
+
+def pictures(cell):
+    return sum("image/png" in output.get("data", {}) for output in cell["outputs"])
+
+
+# Only the cells near the window are in the page: scroll through all of them.
+SCROLL = f"""async () => {{
+    const pictures = new Set(), broken = [];
+    for (const cell of {PANEL}.content.widgets) {{
+        await {PANEL}.content.scrollToCell(cell);
+        for (const picture of cell.node.querySelectorAll('.jp-OutputArea-output img')) {{
+            await picture.decode().catch(() => broken.push(cell.model.sharedModel.source));
+            pictures.add(picture);
+        }}
+    }}
+    return {{pictures: pictures.size, broken}};
+}}"""
+
+
+def contents(page):
+    """The entries of JupyterLab's table of contents."""
+    page.evaluate("() => window.jupyterapp.commands.execute('toc:show-panel')")
+    page.wait_for_selector(".jp-TableOfContents-tree")
+    return page.locator(".jp-tocItem-content").all_inner_texts()
+
+
+def headings(notebook):
+    found = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            lines = cell.source.splitlines()
+            found += [line.lstrip("#").strip() for line in lines if line.startswith("#")]
+    return found
