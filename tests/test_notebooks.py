@@ -11,7 +11,7 @@ import pytest
 import course
 from stored import EVERY, LESSONS, ROOT, code_cells, output_text, read, tags
 
-DOCUMENTS = sorted(ROOT.glob("*.md"))
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 ALLOWED_TAGS = {
     "navigation",
@@ -173,7 +173,7 @@ def test_images_have_alt_text(path):
 
 
 def anchors(path):
-    """The anchors of a notebook's or a page's headings, as JupyterLab and GitHub make them."""
+    """The anchors of a notebook's or a page's headings, as JupyterLab and GitHub make them; cells by id."""
     if path.suffix == ".ipynb":
         lines = [
             line for c in read(path).cells if c.cell_type == "markdown" for line in c.source.splitlines()
@@ -183,7 +183,7 @@ def anchors(path):
     headings = [m[1].strip() for line in lines if (m := re.match(r"#+ (.+)", line))]
     lab = {h.replace(" ", "-") for h in headings}
     github = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
-    return lab if path.suffix == ".ipynb" else github
+    return lab | {f"cell-id={c.id}" for c in read(path).cells} if path.suffix == ".ipynb" else github
 
 
 @by_name(EVERY + DOCUMENTS)

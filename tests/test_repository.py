@@ -7,7 +7,8 @@ import sys
 import pytest
 
 import course
-from stored import LESSONS, ROOT
+import index
+from stored import LESSONS, ROOT, read, tags
 
 LINT = ["ruff", "check", "."]
 FORMAT = ["ruff", "format", "--check", "--exclude=*.ipynb", "."]
@@ -50,6 +51,34 @@ def test_sanitising_takes_devices_as_equal():
     assert clean("tensor([1.],\n       device='cuda:0')") == "tensor([1.])"
     assert clean("on cuda:0 and mps") == clean("on cpu and cpu")
     assert clean("tensor([1.])") != clean("tensor([2.], device='cuda:0')")
+
+
+def test_pages_are_those_that_refresh_makes():
+    made = index.pages(LESSONS)
+    stored = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+    assert stored == made, "make refresh writes them"
+
+
+def test_pages_hold_every_question_and_every_error():
+    pages = index.pages(LESSONS)
+    for notebook in map(read, LESSONS):
+        for cell in notebook.cells:
+            place = f"#cell-id={cell.id})"
+            if "raises-exception" in tags(cell):
+                assert place in pages["errors.md"], cell.source
+            elif cell.cell_type == "markdown" and re.search(r"\*\*[^*\n]+\?\*\*", cell.source):
+                assert place in pages["questions.md"], cell.source
+
+
+@pytest.mark.parametrize("text", ["**Cause:** unknown", "no word"])
+def test_an_error_without_cause_and_fix_is_refused(tmp_path, text):
+    notebook = read(LESSONS[0])
+    following = next(i for i, c in enumerate(notebook.cells) if "raises-exception" in tags(c)) + 1
+    notebook.cells[following].source = text
+    path = tmp_path / LESSONS[0].name
+    course.write(notebook, path)
+    with pytest.raises(ValueError, match="followed by a text cell with"):
+        index.pages([path])
 
 
 def test_readme_lists_every_lesson():

@@ -1,6 +1,7 @@
 """Keeps the notebooks in order: ``python tools/course.py refresh [NN]`` and ``publish OWNER/NAME``.
 
-``refresh`` runs notebooks from a fresh kernel and saves what came out, in one normal form.
+``refresh`` runs notebooks from a fresh kernel and saves what came out, in one normal form; then it
+makes the pages in ``docs/`` anew (``tools/index.py``).
 ``publish`` writes the repository's address into every badge and setup cell.
 """
 
@@ -15,6 +16,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+import index
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL_TIMEOUT = 600  # seconds
@@ -120,10 +123,21 @@ def _without_library_frames(traceback: list[str]) -> list[str]:
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
     """Saves a notebook, whole or not at all."""
+    _save(nbformat.writes(notebook) + "\n", path)
+
+
+def write_pages() -> None:
+    """Makes the pages in ``docs/`` from the stored notebooks."""
+    (ROOT / "docs").mkdir(exist_ok=True)
+    for name, text in index.pages(notebooks()).items():
+        _save(text, ROOT / "docs" / name)
+
+
+def _save(text: str, path: Path) -> None:
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8", newline="\n"
     ) as file:
-        nbformat.write(notebook, file)
+        file.write(text)
     os.chmod(file.name, 0o644)
     os.replace(file.name, path)
 
@@ -203,6 +217,7 @@ def main() -> None:
             refresh(path)
         except CellExecutionError as error:
             raise SystemExit(f"refresh: {path.name} was not saved, a cell failed:\n{error}") from None
+    write_pages()
 
 
 if __name__ == "__main__":
