@@ -1,19 +1,24 @@
 # make lab      the course in JupyterLab       make refresh  run notebooks, save their outputs
 # make test     every test                     make lint     style and spelling
-# make test-lax the oldest torch supported     make publish  set the repository's address
-# make bench    speed of the fast path, as ratios
+# make lax      the same, outputs not compared make publish  set the repository's address
+# make test-lax with the oldest torch          make bench    speed of the fast path, as ratios
+# make test-pre with torch's next release      make links    links to other sites
 
 PYTHON ?= python3
 VENV ?= .venv
-BIN = $(VENV)/bin
+BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP_ARGS ?=
 LAB_ARGS ?=
 NB ?=
 BENCH_ARGS ?=
 PYTEST_ARGS ?= -n auto --dist loadscope
 OLDEST = .venv-oldest
+PRE = .venv-pre
+# Where the next torch comes from; pip's own index has release candidates at times.
+PRE_INDEX ?=
+LAX = --nbval-lax $(PYTEST_ARGS) notebooks helper_functions.py exercise_checks.py drawn_data.py drawn_food.py
 
-.PHONY: env lab test test-lax refresh lint bench publish clean
+.PHONY: env lab test lax test-lax test-pre refresh lint bench links publish clean
 
 env: $(VENV)/.complete
 
@@ -32,12 +37,19 @@ lab: env
 test: env
 	$(BIN)/python -m pytest --nbval $(PYTEST_ARGS)
 
-# An environment of its own, with the lower bounds of torch and torchvision, outputs not compared.
+# Every notebook and every doctest, outputs not compared: for systems on which digits may differ.
+lax: env
+	$(BIN)/python -m pytest $(LAX)
+
+# An environment of its own, with the lower bounds of torch and torchvision.
 test-lax:
 	sed -nE 's/^(torch|torchvision)>=([0-9.]+).*/\1==\2.*/p' requirements.txt > oldest.tmp
-	$(MAKE) env VENV=$(OLDEST) PIP_ARGS="$(PIP_ARGS) --constraint oldest.tmp"
+	$(MAKE) lax VENV=$(OLDEST) PIP_ARGS="$(PIP_ARGS) --constraint oldest.tmp"
 	rm oldest.tmp
-	$(OLDEST)/bin/python -m pytest --nbval-lax $(PYTEST_ARGS) notebooks helper_functions.py exercise_checks.py drawn_data.py
+
+# And one with whatever torch comes next.
+test-pre:
+	$(MAKE) lax VENV=$(PRE) PIP_ARGS="$(PIP_ARGS) --pre $(addprefix --extra-index-url=,$(PRE_INDEX))"
 
 refresh: env
 	$(BIN)/python tools/course.py refresh $(NB)
@@ -50,8 +62,11 @@ lint: env
 bench: env
 	$(BIN)/python tools/bench.py $(BENCH_ARGS)
 
+links: env
+	$(BIN)/python tools/links.py
+
 publish: env
 	$(BIN)/python tools/course.py publish "$(REPO)"
 
 clean:
-	rm -rf $(VENV) $(OLDEST) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST) $(PRE) .pytest_cache .ruff_cache

@@ -87,3 +87,18 @@ def test_readme_lists_every_lesson():
         inside = f"notebooks/{path.name}"
         assert f"]({inside})" in text, f"{inside} has a row"
         assert f"(https://colab.research.google.com/github/{course.slug()}/blob/main/{inside})" in text
+
+
+def test_workflow_runs_the_commands_of_the_makefile():
+    """What fails on GitHub can be tried at home; actions cannot change behind our back."""
+    text = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    actions = re.findall(r"uses: (\S+)", text)
+    assert actions and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in actions)
+    commands = re.findall(r"run: (?!\n)(.+)", text)
+    assert len(commands) == text.count("steps:")
+    for command in commands:
+        program, *rest = command.split()
+        assert program == ".ci/run" or (program == "make" and re.search(rf"^{rest[0]}:", makefile, re.M)), (
+            command
+        )
