@@ -14,6 +14,7 @@ from stored import EVERY, LESSONS, ROOT, code_cells, output_text, read, tags
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 ALLOWED_TAGS = {
+    "cover",
     "navigation",
     "setup",
     "raises-exception",

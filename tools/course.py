@@ -123,21 +123,20 @@ def _without_library_frames(traceback: list[str]) -> list[str]:
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
     """Saves a notebook, whole or not at all."""
-    _save(nbformat.writes(notebook) + "\n", path)
+    _save((nbformat.writes(notebook) + "\n").encode(), path)
 
 
 def write_pages() -> None:
     """Makes the pages in ``docs/`` from the stored notebooks."""
     (ROOT / "docs").mkdir(exist_ok=True)
     for name, text in index.pages(notebooks()).items():
-        _save(text, ROOT / "docs" / name)
+        _save(text.encode(), ROOT / "docs" / name)
+    _save(index.cover(notebooks()), ROOT / "docs" / "cover.png")
 
 
-def _save(text: str, path: Path) -> None:
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8", newline="\n"
-    ) as file:
-        file.write(text)
+def _save(content: bytes, path: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+        file.write(content)
     os.chmod(file.name, 0o644)
     os.replace(file.name, path)
 

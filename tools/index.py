@@ -3,11 +3,15 @@
 * ``cheat_sheet.md``: the summary table of each notebook
 * ``questions.md``: each question that a notebook asks in bold, with a link to its cell
 * ``errors.md``: each error that a notebook raises on purpose, with its cause and its fix
+* ``cover.png``: the figures of the cells with the tag ``cover``, for the README
 """
 
+import base64
+import io
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 
 QUESTION = re.compile(r"\*\*([^*\n]+\?)\*\*")
@@ -30,6 +34,28 @@ def pages(lessons: list[Path]) -> dict[str, str]:
         "questions.md": _questions(notebooks),
         "errors.md": _errors(notebooks),
     }
+
+
+def cover(lessons: list[Path]) -> bytes:
+    """A PNG file: one figure of each notebook that has a cell with the tag ``cover``."""
+    figures = []
+    for path in lessons:
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if "cover" in cell.metadata.get("tags", []):
+                data = next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
+                image = plt.imread(io.BytesIO(base64.b64decode(data)))
+                figures.append((_title(path, notebook), image))
+    fig, axes = plt.subplots((len(figures) + 1) // 2, 2, figsize=(11, 9.5), layout="constrained")
+    for ax, (title, image) in zip(axes.flat, figures, strict=False):
+        ax.imshow(image)
+        ax.set_title(title, loc="left", fontsize=11, color="#555555")
+    for ax in axes.flat:
+        ax.axis("off")
+    file = io.BytesIO()
+    fig.savefig(file, dpi=100, metadata={"Software": None})
+    plt.close(fig)
+    return file.getvalue()
 
 
 def _title(path: Path, notebook) -> str:
