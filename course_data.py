@@ -1,7 +1,8 @@
-"""The course's pictures: FashionMNIST, fetched or, where nothing can be fetched, drawn by code.
+"""The course's pictures: fetched or, where nothing can be fetched, drawn by code.
 
-``fashion_mnist()`` leaves the files where ``torchvision.datasets.FashionMNIST`` reads them. Three
-environment variables steer it:
+``fashion_mnist()`` leaves the files where ``torchvision.datasets.FashionMNIST`` reads them,
+``pizza_steak_sushi()`` leaves folders for ``torchvision.datasets.ImageFolder``. Three environment
+variables steer both:
 
 * ``COURSE_DATA``: ``auto`` (the default) takes what is on disk, else a mirror, else downloads, else
   draws; ``offline`` never opens a connection; ``real`` fetches the real pictures or says why it
@@ -10,12 +11,13 @@ environment variables steer it:
 * ``COURSE_MIRROR``: a folder or an http address that holds the archives (a USB stick, a server in
   the classroom). It is read, never written.
 
-``python course_data.py`` does the same from a terminal.
+``python course_data.py`` prepares both from a terminal.
 """
 
 import contextlib
 import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -28,12 +30,25 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
 CHOICES = ("auto", "real", "drawn", "offline")
 COUNTS = {"train": 60_000, "t10k": 10_000}  # the files' names for training and test set
+# As many drawn pictures of each class as there are photographs: 225 and 75.
+FOOD_COUNTS = {
+    "train": {"pizza": 78, "steak": 75, "sushi": 72},
+    "test": {"pizza": 25, "steak": 19, "sushi": 31},
+}
+FOOD_SEED = 2  # other seeds give other scenes
+FOOD_ARCHIVE = "pizza_steak_sushi.zip"
+FOOD_BLOB = "65f3915a380f5efd456a6a5750f0365350de8dd0"  # what git calls the archive's bytes
+FOOD_ADDRESSES = (
+    f"https://github.com/mrdbourke/pytorch-deep-learning/raw/baa27b6/data/{FOOD_ARCHIVE}",
+    f"https://raw.githubusercontent.com/mrdbourke/pytorch-deep-learning/main/data/{FOOD_ARCHIVE}",
+)
 SILENCE = 15  # seconds without a byte after which a connection is given up
 DOWNLOAD_LIMIT = 600  # seconds for one file
 MAX_BYTES = 500_000_000  # for one file, packed or unpacked
@@ -49,8 +64,21 @@ class DataError(RuntimeError):
 class DataSource(NamedTuple):
     """Where a data set lies, and whether it is the real one."""
 
-    root: Path  # for torchvision.datasets.FashionMNIST(root, train=..., download=False)
+    root: Path  # for FashionMNIST(root, train=..., download=False), or the folder of train and test
     kind: str  # "real" or "drawn"
+
+
+class _DataSet(NamedTuple):
+    """What differs between the data sets."""
+
+    name: str  # in messages
+    counts: tuple[int, int]  # training and test images
+    megabytes: int  # needed at most
+    archives: str  # what a mirror has to hold
+    near: Callable[[], list[Path]]  # archives at hand
+    unpack: Callable[[Path, bool], None]  # puts the real set into a folder, with or without a connection
+    draw: Callable[[Path], None]  # puts the drawn set into a folder
+    drawn_kind: str  # which drawing, for ``is_complete``
 
 
 # ------------------------------------------------------------------------------ what notebooks call
@@ -70,77 +98,151 @@ def fashion_mnist(root: str | Path | None = None) -> DataSource:
         ValueError: ``COURSE_DATA`` is none of the four choices.
         DataError: The real set was asked for and cannot be had, or the folder cannot be written.
     """
-    choice = os.environ.get("COURSE_DATA") or "auto"
-    if choice not in CHOICES:
-        raise ValueError(f"COURSE_DATA must be one of {', '.join(CHOICES)}, got {choice!r}")
-    root = Path(root or os.environ.get("COURSE_DATA_DIR") or Path(__file__).parent / "data")
-    root = root.expanduser().resolve()
-    try:
-        source = _on_disk(root, choice)
-        if source is None:
-            with locked(root):  # another notebook may have made it while this one waited
-                source = _on_disk(root, choice) or _make(root, choice)
-    except OSError as problem:
-        raise DataError(
-            f"{problem.filename or root}: {problem.strerror or problem}. The data needs about 100 MB in a "
-            "folder that you can write: free some space, or name another folder in COURSE_DATA_DIR"
-        ) from problem
-    counts = f"{COUNTS['train']:,} training and {COUNTS['t10k']:,} test images"
-    if source.kind == "real":
-        print(f"FashionMNIST: real, {counts}")
-    else:
-        print(f"FashionMNIST: drawn by this course, {counts} (COURSE_DATA=real fetches the real ones)")
+    import drawn_data
+
+    root = _root(root)
+    data_set = _DataSet(
+        name="FashionMNIST",
+        counts=(COUNTS["train"], COUNTS["t10k"]),
+        megabytes=100,
+        archives="the four archives, in it or in its FashionMNIST/raw",
+        near=lambda: _folders_with_archives(root),
+        unpack=lambda folder, connect: _unpack_real(folder, root, connect),
+        draw=_draw,
+        drawn_kind=f"drawn, version {drawn_data.VERSION}",
+    )
+    return _provide(data_set, root)
+
+
+def pizza_steak_sushi(root: str | Path | None = None) -> DataSource:
+    """Makes sure that pictures of three dishes are on disk, and prints whether they are real or drawn.
+
+    Args:
+        root: Folder for the files; by default ``$COURSE_DATA_DIR``, else ``data`` beside this
+            module. The real and the drawn set have a folder each in its ``pizza_steak_sushi``.
+
+    Returns:
+        The folder that holds ``train`` and ``test``, each with one folder of JPEG files for each
+        of pizza, steak and sushi; and ``"real"`` or ``"drawn"``.
+
+    Raises:
+        ValueError: ``COURSE_DATA`` is none of the four choices.
+        DataError: The real set was asked for and cannot be had, the folder cannot be written, or
+            somebody put pictures or folders of their own into it.
+    """
+    import drawn_food
+
+    root = _root(root) / "pizza_steak_sushi"
+    data_set = _DataSet(
+        name="Pizza, steak, sushi",
+        counts=_food_counts(),
+        megabytes=50,
+        archives=f"{FOOD_ARCHIVE}, in it or in its data",
+        near=lambda: _food_archives(root),
+        unpack=lambda folder, connect: _unpack_food(folder, root, connect),
+        draw=_draw_food,
+        drawn_kind=f"drawn, version {drawn_food.VERSION}",
+    )
+    source = _provide(data_set, root)
+    check_nothing_added(source.root)
     return source
 
 
 # ------------------------------------------------------------------------------ real or drawn
 
 
-def _on_disk(root: Path, choice: str) -> DataSource | None:
+def _root(root: str | Path | None) -> Path:
+    root = Path(root or os.environ.get("COURSE_DATA_DIR") or Path(__file__).parent / "data")
+    return root.expanduser().resolve()
+
+
+def _provide(data_set: _DataSet, root: Path) -> DataSource:
+    """Finds, fetches or draws a data set below ``root``, and prints what it is."""
+    choice = os.environ.get("COURSE_DATA") or "auto"
+    if choice not in CHOICES:
+        raise ValueError(f"COURSE_DATA must be one of {', '.join(CHOICES)}, got {choice!r}")
+    try:
+        source = _on_disk(data_set, root, choice)
+        if source is None:
+            with locked(root):  # another notebook may have made it while this one waited
+                source = _on_disk(data_set, root, choice) or _make(data_set, root, choice)
+    except OSError as problem:
+        raise DataError(
+            f"{problem.filename or root}: {problem.strerror or problem}. The data needs about "
+            f"{data_set.megabytes} MB in a folder that you can write: free some space, or name another "
+            "folder in COURSE_DATA_DIR"
+        ) from problem
+    train, test = data_set.counts
+    counts = f"{train:,} training and {test:,} test images"
+    if source.kind == "real":
+        print(f"{data_set.name}: real, {counts}")
+    else:
+        print(f"{data_set.name}: drawn by this course, {counts} (COURSE_DATA=real fetches the real ones)")
+    return source
+
+
+def _on_disk(data_set: _DataSet, root: Path, choice: str) -> DataSource | None:
     """What can be used as it is, without a connection and without writing anything."""
     if choice != "drawn" and is_complete(root / "real", "real"):
         return DataSource(root / "real", "real")
     # Real archives in a folder at hand are better than a drawn set from a day without them.
-    prefer_real = choice == "real" or (choice != "drawn" and _folders_with_archives(root))
-    if not prefer_real and is_complete(root / "drawn", _drawn_kind()):
+    prefer_real = choice == "real" or (choice != "drawn" and data_set.near())
+    if not prefer_real and is_complete(root / "drawn", data_set.drawn_kind):
         return DataSource(root / "drawn", "drawn")
     return None
 
 
-def _make(root: Path, choice: str) -> DataSource:
+def _make(data_set: _DataSet, root: Path, choice: str) -> DataSource:
     mirror_failed = ""
-    drawn_ready = is_complete(root / "drawn", _drawn_kind())
+    drawn_ready = is_complete(root / "drawn", data_set.drawn_kind)
     mirror = os.environ.get("COURSE_MIRROR")
     if choice != "drawn":
         connect = choice == "real" or (choice == "auto" and not drawn_ready)
         try:
-            make_folder(root / "real", "real", lambda folder: _unpack_real(folder, root, connect))
+            make_folder(root / "real", "real", lambda folder: data_set.unpack(folder, connect))
             return DataSource(root / "real", "real")
         except DataError as problem:
             if choice == "real":
                 raise DataError(
-                    f"the real FashionMNIST cannot be had: {problem}\n"
-                    f"COURSE_MIRROR ({mirror or 'not set'}) can name a folder or an http address with the "
-                    "four archives, in it or in its FashionMNIST/raw; COURSE_DATA=drawn draws pictures"
+                    f"the real {data_set.name} cannot be had: {problem}\n"
+                    f"COURSE_MIRROR ({mirror or 'not set'}) can name a folder or an http address with "
+                    f"{data_set.archives}; COURSE_DATA=drawn draws pictures"
                 ) from problem
             if mirror and (connect or not _is_address(mirror)):
                 mirror_failed = f"COURSE_MIRROR={mirror} did not help: {problem}"
     if not drawn_ready:
-        make_folder(root / "drawn", _drawn_kind(), _draw)
+        make_folder(root / "drawn", data_set.drawn_kind, data_set.draw)
     if mirror_failed:
-        warnings.warn(mirror_failed, stacklevel=3)
+        warnings.warn(mirror_failed, stacklevel=4)
     return DataSource(root / "drawn", "drawn")
+
+
+def _mirrors(*below: str) -> list[str]:
+    """Addresses below a mirror that is a server, each with a slash at its end."""
+    mirror = os.environ.get("COURSE_MIRROR", "").rstrip("/")
+    return [f"{mirror}/{part}" for part in ("", *below)] if _is_address(mirror) else []
+
+
+def _folders(root: Path, *below: str) -> list[Path]:
+    """Folders at hand where archives may lie: a mirror that is a folder, the data, and parts of both."""
+    mirror = os.environ.get("COURSE_MIRROR", "")
+    places = [root] if not mirror or _is_address(mirror) else [Path(mirror).expanduser(), root]
+    return [place / part for place in places for part in ("", *below)]
+
+
+def _is_address(mirror: str) -> bool:
+    return mirror.startswith(("http://", "https://"))
+
+
+# ------------------------------------------------------------------------------ FashionMNIST
 
 
 def _unpack_real(folder: Path, root: Path, connect: bool) -> None:
     """Unpacks torchvision's four archives, from folders at hand or from the network."""
     from torchvision.datasets import FashionMNIST
 
-    mirror = os.environ.get("COURSE_MIRROR", "").rstrip("/")
-    near, far = _folders_with_archives(root), []
-    if connect:
-        far = [f"{mirror}/", f"{mirror}/FashionMNIST/raw/"] if _is_address(mirror) else []
-        far += FashionMNIST.mirrors
+    near = _folders_with_archives(root)
+    far = [*_mirrors("FashionMNIST/raw/"), *FashionMNIST.mirrors] if connect else []
     raw = folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     for name, md5 in FashionMNIST.resources:
@@ -163,20 +265,8 @@ def _folders_with_archives(root: Path) -> list[Path]:
     """The folders at hand that hold all four: a mirror, and what torchvision itself once downloaded."""
     from torchvision.datasets import FashionMNIST
 
-    mirror = os.environ.get("COURSE_MIRROR", "")
-    places = [root] if not mirror or _is_address(mirror) else [Path(mirror).expanduser(), root]
-    folders = [folder for place in places for folder in (place, place / "FashionMNIST" / "raw")]
+    folders = _folders(root, "FashionMNIST/raw")
     return [f for f in folders if all((f / name).is_file() for name, _ in FashionMNIST.resources)]
-
-
-def _is_address(mirror: str) -> bool:
-    return mirror.startswith(("http://", "https://"))
-
-
-def _drawn_kind() -> str:
-    import drawn_data
-
-    return f"drawn, version {drawn_data.VERSION}"
 
 
 def _draw(folder: Path) -> None:
@@ -190,9 +280,6 @@ def _draw(folder: Path) -> None:
             images, labels = drawn_data.draw(count, seed, bar.update)
             write_idx(raw / f"{split}-images-idx3-ubyte", images)
             write_idx(raw / f"{split}-labels-idx1-ubyte", labels)
-
-
-# ------------------------------------------------------------------------------ IDX files
 
 
 def write_idx(path: Path, array) -> None:
@@ -212,6 +299,106 @@ def check_idx(path: Path, shape: tuple[int, ...]) -> None:
     values = data[len(header) :]
     if not data.startswith(header) or len(values) != count or (len(shape) == 1 and max(values) > 9):
         raise DataError(f"{path.name} is no IDX file of shape {shape}: the archive holds something else")
+
+
+# ------------------------------------------------------------------------------ pizza, steak, sushi
+
+
+def _food_counts() -> tuple[int, int]:
+    return tuple(sum(classes.values()) for classes in FOOD_COUNTS.values())
+
+
+def _food_archives(root: Path) -> list[Path]:
+    """The archive, wherever it lies at hand."""
+    return [f / FOOD_ARCHIVE for f in [*_folders(root, "data"), root.parent] if (f / FOOD_ARCHIVE).is_file()]
+
+
+def _unpack_food(folder: Path, root: Path, connect: bool) -> None:
+    """Unpacks the archive, from a folder at hand or from the network, and looks at what was in it."""
+    near = _food_archives(root)
+    archive = next((path for path in near if calculate_blob(path) == FOOD_BLOB), None)
+    if archive is None:
+        archive = folder / FOOD_ARCHIVE
+        mirrors = [place + FOOD_ARCHIVE for place in _mirrors("data/")]
+        far = [*mirrors, *FOOD_ADDRESSES] if connect else []
+        try:
+            download(far, archive, lambda path: check_blob(path, FOOD_BLOB))
+        except DataError as problem:
+            damaged = "".join(f"\n  {path}: the git blob id is wrong, copy the file again" for path in near)
+            raise DataError(f"{problem}{damaged}") from problem
+    unpacked = folder / "unpacked"
+    unpack_zip(archive, unpacked)
+    (folder / FOOD_ARCHIVE).unlink(missing_ok=True)
+    top = unpacked / "pizza_steak_sushi"  # some pack the folder, some what is in it
+    for split, classes in FOOD_COUNTS.items():
+        (folder / split).mkdir()
+        for name in classes:
+            source = (top if top.is_dir() else unpacked) / split / name
+            if not source.is_dir():
+                raise DataError(
+                    f"{archive.name} has no folder {split}/{name}: the archive holds something else"
+                )
+            os.replace(source, folder / split / name)
+    shutil.rmtree(unpacked)
+    check_images(folder)
+
+
+def check_images(folder: Path) -> None:
+    """Raises ``DataError`` unless the folder holds 225 and 75 pictures, and all begin as JPEG files do."""
+    for split, count in zip(FOOD_COUNTS, _food_counts(), strict=True):
+        images = sorted(path for path in (folder / split).rglob("*") if _is_image(path))
+        if len(images) != count:
+            raise DataError(
+                f"{split} must hold {count} images, got {len(images)}: the archive holds something else"
+            )
+        for path in images:
+            with open(path, "rb") as file:
+                if file.read(3) != b"\xff\xd8\xff":
+                    raise DataError(f"{path.relative_to(folder).as_posix()} is no JPEG file")
+
+
+def _is_image(path: Path) -> bool:
+    """Whether ``ImageFolder`` takes the file for a picture."""
+    from torchvision.datasets.folder import IMG_EXTENSIONS
+
+    return path.is_file() and path.suffix.lower() in IMG_EXTENSIONS
+
+
+def check_nothing_added(folder: Path) -> None:
+    """Raises ``DataError`` if there are pictures or folders that ``make_folder`` did not put there.
+
+    ``ImageFolder`` would take each for a part of the data set. Other files do no harm, and what is
+    refused is left where it is.
+    """
+    files = [folder / name for name in json.loads((folder / _DONE).read_text(encoding="utf-8"))["md5"]]
+    known = {*files, *(parent for path in files for parent in path.parents)}
+    for path in sorted(folder.rglob("*")):
+        if path not in known and (path.is_dir() or _is_image(path)):
+            raise DataError(f"{path} is no part of the data, but would be read with it: move it elsewhere")
+
+
+def _draw_food(folder: Path) -> None:
+    """Draws training and test set, each scene from random numbers of its own."""
+    import drawn_food
+
+    def draw(job: tuple[int, str, str, int]) -> None:
+        part, split, name, index = job
+        path = folder / split / name / f"{name}_{index + 1:03}.jpg"
+        packed = io.BytesIO()
+        drawn_food.picture(name, (FOOD_SEED, part, index)).save(packed, "JPEG", quality=88)
+        path.write_bytes(packed.getvalue())  # unlike Pillow, it notices when the disk is full
+
+    jobs = []
+    for part, (split, classes) in enumerate(FOOD_COUNTS.items()):
+        for name, count in classes.items():
+            (folder / split / name).mkdir(parents=True)
+            jobs += [(part, split, name, index) for index in range(count)]
+    with (
+        progress_bar(len(jobs), "drawing pizza, steak and sushi", "image") as bar,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        for _ in pool.map(draw, jobs):
+            bar.update()
 
 
 # ------------------------------------------------------------------------------ for every data set
@@ -291,6 +478,21 @@ def check_md5(path: Path, md5: str) -> None:
     """Raises ``DataError`` unless the file has this MD5 sum."""
     if calculate_md5(path) != md5:
         raise DataError("the MD5 sum is wrong, the file is damaged or another one")
+
+
+def calculate_blob(path: Path) -> str:
+    """What git calls a file's bytes: the SHA-1 sum of the word blob, their number, a zero, and them."""
+    sha1 = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            sha1.update(chunk)
+    return sha1.hexdigest()
+
+
+def check_blob(path: Path, blob: str) -> None:
+    """Raises ``DataError`` unless git would call the file so."""
+    if calculate_blob(path) != blob:
+        raise DataError("the git blob id is wrong, the file is damaged or another one")
 
 
 def download(urls: Sequence[str], path: Path, check: Callable[[Path], None]) -> None:
@@ -421,6 +623,7 @@ def progress_bar(total: int, what: str, unit: str):
 
 if __name__ == "__main__":
     try:
-        print(f"in {fashion_mnist().root}")
+        for prepare in (fashion_mnist, pizza_steak_sushi):
+            print(f"in {prepare().root}")
     except (DataError, ValueError) as error:
         sys.exit(f"course_data.py: {error}")

@@ -1,5 +1,6 @@
 """The data: real or drawn, whatever the network, the disk and other notebooks do meanwhile."""
 
+import collections
 import gzip
 import hashlib
 import http.server
@@ -16,11 +17,15 @@ import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
-from torchvision.datasets import FashionMNIST
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from torchvision.datasets import FashionMNIST, ImageFolder
 
 import course_data
 import drawn_data
-from course_data import DataError, fashion_mnist
+import drawn_food
+from course_data import DataError, fashion_mnist, pizza_steak_sushi
 
 ROOT = Path(course_data.__file__).parent
 REAL = "FashionMNIST: real, 30 training and 20 test images\n"
@@ -28,6 +33,13 @@ DRAWN = (
     "FashionMNIST: drawn by this course, 30 training and 20 test images "
     "(COURSE_DATA=real fetches the real ones)\n"
 )
+FOOD = "Pizza, steak, sushi: real, 7 training and 4 test images\n"
+DRAWN_FOOD = (
+    "Pizza, steak, sushi: drawn by this course, 7 training and 4 test images "
+    "(COURSE_DATA=real fetches the real ones)\n"
+)
+FOOD_COUNTS = course_data.FOOD_COUNTS
+DATA_DIR = os.environ.get("COURSE_DATA_DIR") or ROOT / "data"
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +50,9 @@ def no_network(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr(course_data, "COUNTS", {"train": 30, "t10k": 20})
     monkeypatch.setattr(FashionMNIST, "mirrors", [])
+    few = {"train": {"pizza": 3, "steak": 2, "sushi": 2}, "test": {"pizza": 1, "steak": 1, "sushi": 2}}
+    monkeypatch.setattr(course_data, "FOOD_COUNTS", few)
+    monkeypatch.setattr(course_data, "FOOD_ADDRESSES", ())
 
 
 @pytest.fixture
@@ -364,6 +379,215 @@ def test_gzip_archives(monkeypatch, tmp_path):
         course_data.unpack_gzip(archive, tmp_path / "a")
 
 
+# ------------------------------------------------------------------------------ pizza, steak, sushi
+
+
+JPEG = b"\xff\xd8\xff a photograph"
+FOOD_FILES = [
+    f"{split}/{name}/{index}.jpg"
+    for split, classes in {
+        "train": {"pizza": 3, "steak": 2, "sushi": 2},
+        "test": {"pizza": 1, "steak": 1, "sushi": 2},
+    }.items()
+    for name, count in classes.items()
+    for index in range(count)
+]
+
+
+def pack(monkeypatch, folder, files):
+    """Writes the archive and makes its blob id the right one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / "pizza_steak_sushi.zip", "w") as zipped:
+        for name, data in files.items():
+            zipped.writestr(name, data)
+    data = (folder / "pizza_steak_sushi.zip").read_bytes()
+    monkeypatch.setattr(
+        course_data, "FOOD_BLOB", hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
+    )
+    return data
+
+
+@pytest.fixture
+def photographs(monkeypatch, tmp_path):
+    """A folder with a tiny "real" archive."""
+    pack(monkeypatch, tmp_path / "usb stick", dict.fromkeys(FOOD_FILES, JPEG))
+    return tmp_path / "usb stick"
+
+
+def test_the_blob_id_is_gits(tmp_path):
+    (tmp_path / "file").write_bytes(b"what is up, doc?")
+    assert course_data.calculate_blob(tmp_path / "file") == "bd9dbf5aae1a3862dd1526723246b20206e5fc37"
+
+
+def test_food_from_a_mirror_that_is_a_folder(photographs, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_MIRROR", str(photographs))
+    before = files_in(photographs)
+    for choice in ("auto", "real", "offline"):
+        monkeypatch.setenv("COURSE_DATA", choice)
+        source = pizza_steak_sushi()
+        assert source.kind == "real"
+        assert capsys.readouterr().out == FOOD
+    assert files_in(photographs) == before, "a mirror is never written"
+    assert files_in(source.root) == sorted([*FOOD_FILES, "complete.json"])
+    assert ImageFolder(source.root / "train").classes == ["pizza", "steak", "sushi"]
+
+
+@pytest.mark.parametrize("place", ["usb stick/data", "data", "data/pizza_steak_sushi"])
+def test_food_from_other_folders_at_hand(photographs, monkeypatch, tmp_path, place):
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    shutil.move(photographs / "pizza_steak_sushi.zip", tmp_path / place)
+    monkeypatch.setenv("COURSE_MIRROR", str(photographs))
+    assert pizza_steak_sushi().kind == "real"
+
+
+def test_food_from_a_mirror_that_is_a_server(server, photographs, monkeypatch):
+    server.files["data/pizza_steak_sushi.zip"] = (photographs / "pizza_steak_sushi.zip").read_bytes()
+    monkeypatch.setenv("COURSE_MIRROR", server.url)
+    monkeypatch.setenv("COURSE_DATA", "offline")
+    assert pizza_steak_sushi().kind == "drawn"
+    assert not server.requests, "offline opens no connection"
+    monkeypatch.setenv("COURSE_DATA", "real")
+    source = pizza_steak_sushi()
+    assert source.kind == "real"
+    assert files_in(source.root) == sorted([*FOOD_FILES, "complete.json"]), "the archive is not kept"
+    assert server.requests == ["/pizza_steak_sushi.zip", "/data/pizza_steak_sushi.zip"]
+
+
+def test_food_whose_blob_id_is_wrong_is_not_taken(server, photographs, monkeypatch, tmp_path):
+    good = (photographs / "pizza_steak_sushi.zip").read_bytes()
+    server.files.update(first=good[:-1] + b"!", second=good)
+    monkeypatch.setattr(course_data, "FOOD_ADDRESSES", (f"{server.url}first", f"{server.url}second"))
+    assert pizza_steak_sushi().kind == "real"
+    assert server.requests == ["/first", "/second"]
+    monkeypatch.setattr(course_data, "FOOD_ADDRESSES", (f"{server.url}first",))
+    (photographs / "pizza_steak_sushi.zip").write_bytes(good + b"!")
+    monkeypatch.setenv("COURSE_MIRROR", str(photographs))
+    monkeypatch.setenv("COURSE_DATA", "real")
+    with pytest.raises(DataError, match="real Pizza, steak, sushi cannot be had") as refused:
+        pizza_steak_sushi(tmp_path / "other")
+    assert f"{server.url}first: the git blob id is wrong" in str(refused.value)
+    assert f"{photographs / 'pizza_steak_sushi.zip'}: the git blob id is wrong, copy" in str(refused.value)
+    assert files_in(tmp_path / "other") in ([], ["pizza_steak_sushi/.lock"])
+    monkeypatch.setenv("COURSE_DATA", "auto")
+    with pytest.warns(UserWarning, match="COURSE_MIRROR=.* did not help"):
+        assert pizza_steak_sushi(tmp_path / "other").kind == "drawn"
+
+
+def without(name):
+    return {path: JPEG for path in FOOD_FILES if not path.startswith(name)}
+
+
+WRONG_ARCHIVES = {
+    "no folder test/pizza": without("test"),
+    "no folder train/sushi": without("train/sushi"),
+    "train must hold 7 images, got 6": without("train/steak/1"),
+    "test must hold 4 images, got 5": {**without("-"), "test/steak/9.jpg": JPEG},
+    "train/pizza/1.jpg is no JPEG file": {**without("-"), "train/pizza/1.jpg": b"<html>"},
+    "test/sushi/0.jpg is no JPEG file": {**without("-"), "test/sushi/0.jpg": b""},
+    "leads out of its folder": {**without("-"), "../evil.jpg": JPEG},
+}
+
+
+@pytest.mark.parametrize("message", WRONG_ARCHIVES)
+def test_an_archive_of_something_else_is_refused(photographs, monkeypatch, tmp_path, message):
+    """Even if its blob id is right."""
+    pack(monkeypatch, photographs, WRONG_ARCHIVES[message])
+    monkeypatch.setenv("COURSE_MIRROR", str(photographs))
+    monkeypatch.setenv("COURSE_DATA", "real")
+    with pytest.raises(DataError, match=message):
+        pizza_steak_sushi()
+    assert files_in(tmp_path / "data") in ([], ["pizza_steak_sushi/.lock"])
+
+
+def test_an_archive_with_a_folder_around_it_and_rubbish_in_it(photographs, monkeypatch):
+    files = {f"pizza_steak_sushi/{path}": JPEG for path in FOOD_FILES}
+    pack(
+        monkeypatch,
+        photographs,
+        {**files, "__MACOSX/train/._x.jpg": b"", "pizza_steak_sushi/train/.x/y": b""},
+    )
+    monkeypatch.setenv("COURSE_MIRROR", str(photographs))
+    source = pizza_steak_sushi()
+    assert source.kind == "real" and files_in(source.root) == sorted([*FOOD_FILES, "complete.json"])
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing", "unmarked"])
+@pytest.mark.parametrize("kind", ["real", "drawn"])
+def test_damaged_pictures_are_replaced(photographs, monkeypatch, kind, damage):
+    monkeypatch.setenv("COURSE_MIRROR", str(photographs))
+    monkeypatch.setenv("COURSE_DATA", kind)
+    root = pizza_steak_sushi().root
+    path = next((root / "train" / "steak").iterdir())
+    good = path.read_bytes()
+    if damage == "truncated":
+        path.write_bytes(good[:-1])
+    elif damage == "missing":
+        path.unlink()
+    else:
+        (root / "complete.json").write_text("{}")
+    assert pizza_steak_sushi().root == root
+    assert path.read_bytes() == good
+
+
+@pytest.mark.parametrize("name", ["train/pizza/mine.PNG", "test/burger/1.jpg", "train/.ipynb_checkpoints/x"])
+def test_pictures_of_ones_own_are_not_mixed_in(monkeypatch, name):
+    """A picture more would change every number of the course; somebody's file is not deleted either."""
+    monkeypatch.setenv("COURSE_DATA", "drawn")
+    root = pizza_steak_sushi().root
+    (root / "train" / "pizza" / ".DS_Store").write_bytes(b"no picture")
+    pizza_steak_sushi()
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_bytes(JPEG)
+    with pytest.raises(
+        DataError, match=f"{Path(name).parts[1]}.* is no part of the data.* move it elsewhere"
+    ):
+        pizza_steak_sushi()
+    assert (root / name).exists()
+
+
+def test_food_is_drawn(monkeypatch, capsys, tmp_path):
+    source = pizza_steak_sushi(tmp_path / "elsewhere")
+    assert capsys.readouterr().out == DRAWN_FOOD
+    assert source == (tmp_path / "elsewhere" / "pizza_steak_sushi" / "drawn", "drawn")
+    for split, classes in course_data.FOOD_COUNTS.items():
+        folder = ImageFolder(source.root / split)
+        assert folder.classes == ["pizza", "steak", "sushi"]
+        assert [folder.targets.count(i) for i in range(3)] == list(classes.values())
+    for path in source.root.rglob("*.jpg"):
+        with Image.open(path) as image:
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (512, 512))
+    before = (source.root / "complete.json").read_text()
+    monkeypatch.setattr(drawn_food, "VERSION", 0)
+    pizza_steak_sushi(tmp_path / "elsewhere")
+    after = (source.root / "complete.json").read_text()
+    assert before != after, "an older drawing is drawn again"
+    assert before.split("md5")[1] == after.split("md5")[1], "and the same files come out"
+
+
+def test_food_and_unknown_choices(monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", "photos")
+    with pytest.raises(
+        ValueError, match="COURSE_DATA must be one of auto, real, drawn, offline, got 'photos'"
+    ):
+        pizza_steak_sushi()
+
+
+def test_food_on_a_full_disk(monkeypatch, tmp_path):
+    """Pillow itself would leave such a file cut off and say nothing."""
+    monkeypatch.setattr(
+        drawn_food, "picture", lambda *args: Image.effect_noise((128, 128), 50).convert("RGB")
+    )
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+    try:
+        with pytest.raises(DataError, match=r"(?s)data.*needs about 50 MB.*free some space"):
+            pizza_steak_sushi()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert files_in(tmp_path / "data") in ([], ["pizza_steak_sushi/.lock"])
+
+
 # ------------------------------------------------------------------------------ disk and neighbours
 
 
@@ -506,3 +730,44 @@ def test_the_drawings_are_as_hard_as_clothes():
     wrong = labels[test][preds != labels[test]]
     assert np.isin(wrong, [0, 2, 4, 6]).mean() > 0.5, "T-shirt, pullover, coat, shirt"
     assert 0.22 < images.mean() / 255 < 0.34 and 0.3 < images.std() / 255 < 0.4
+
+
+@pytest.mark.parametrize("name", ["pizza", "steak", "sushi"])
+def test_a_scene_repeats_itself_and_seeds_differ(name):
+    first, again, other = (np.asarray(drawn_food.picture(name, (7, i))) for i in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert np.abs(first.astype(int) - other).mean() > 10
+    assert first.shape == (512, 512, 3) and first.std() > 10
+
+
+def test_a_change_of_the_scenes_is_noticed():
+    """Mean red, green and blue of three of them. Raise VERSION with these numbers."""
+    means = [np.asarray(drawn_food.picture(name, (2, 0, 0))).mean((0, 1)) for name in drawn_food.FOODS]
+    assert drawn_food.VERSION == 1
+    stored = [[147.1, 117.8, 77.4], [145.7, 128.1, 117.4], [174.3, 139.3, 100.1]]
+    assert np.allclose(means, stored, rtol=0, atol=0.2)
+
+
+def test_there_is_no_other_food():
+    with pytest.raises(ValueError, match="name must be one of pizza, steak, sushi, got 'burger'"):
+        drawn_food.picture("burger", (0,))
+
+
+def test_no_food_is_told_by_its_colour_alone(monkeypatch):
+    """The set that the notebooks use where there are no photographs: 300 scenes, all different."""
+    monkeypatch.setattr(course_data, "FOOD_COUNTS", FOOD_COUNTS)
+    monkeypatch.setenv("COURSE_DATA", "drawn")
+    root = pizza_steak_sushi(DATA_DIR).root
+    paths = sorted(root.rglob("*.jpg"))
+    count = collections.Counter((path.parts[-3], path.parts[-2]) for path in paths)
+    assert count == {(s, name): n for s, classes in FOOD_COUNTS.items() for name, n in classes.items()}
+    assert sum(sum(classes.values()) for classes in FOOD_COUNTS.values()) == 300
+    assert len({course_data.calculate_md5(path) for path in paths}) == 300
+    colours, names = [], [path.parts[-2] for path in paths]
+    for path in paths:
+        with Image.open(path) as image:
+            image.draft("RGB", (64, 64))  # decodes an eighth of the size, which is quick
+            colours.append(np.asarray(image).mean((0, 1)))
+    colours = (colours - np.mean(colours, 0)) / np.std(colours, 0)
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    assert cross_val_score(LogisticRegression(), colours, names, cv=folds).mean() < 0.55

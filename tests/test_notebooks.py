@@ -15,6 +15,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 ALLOWED_TAGS = {
     "cover",
+    "drawn-data",
     "navigation",
     "setup",
     "raises-exception",
