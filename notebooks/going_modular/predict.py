@@ -1,0 +1,178 @@
+"""Tells what is in images: ``python -m going_modular.predict --checkpoint runs/latest/last.pt PATH...``."""
+
+import argparse
+import csv
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from going_modular import data_setup, engine, utils
+from going_modular.model_builder import TinyVGG
+
+COLUMNS = ["path", "class", "probability", "error"]  # of --csv
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The options of a command line; a wrong one ends the program with exit code 2."""
+    parser = utils.Parser(
+        prog="going_modular.predict",
+        description="Tells what is in images: for each its class and the probability of it.",
+        epilog="Exit code: 0 done, 1 failed or some files are no images, 2 wrong usage, 130 Ctrl-C.",
+    )
+    add = parser.add_argument
+    source = (
+        "image file, folder (searched to the bottom), or - for standard input: an image or lines of paths"
+    )
+    add("paths", nargs="*", metavar="PATH", help=source)
+    add("--checkpoint", required=True, metavar="FILE", help="last.pt or best.pt, of going_modular.train")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument(
+        "--json", action="store_true", help="print a JSON list, with every class's probability"
+    )
+    shape.add_argument("--csv", action="store_true", help="print comma-separated values")
+    add("--onnx", metavar="FILE", help="also write the model as ONNX: uint8 images in, probabilities out")
+    add("--device", default="auto", help="auto is the accelerator if there is one, else cpu (default: auto)")
+    add(
+        "--workers", type=utils.number(int, 1, 257), default=1, metavar="N", help="threads that decode images"
+    )
+    add("--debug", action="store_true", help="show the traceback of an error")
+    settings = parser.parse_args(argv)
+    if not settings.paths and settings.onnx is None:
+        parser.error("name an image or a folder, or - for standard input")
+    return settings
+
+
+class Predictor(nn.Module):
+    """A trained model with all that has to be done to its input: pixels in, probabilities out.
+
+    Args:
+        path: A checkpoint of going_modular.train.
+
+    Raises:
+        FileNotFoundError, ValueError: There is none, or it cannot be used.
+    """
+
+    def __init__(self, path: str | Path):
+        super().__init__()
+        checkpoint = utils.load_checkpoint(path)
+        try:
+            settings = checkpoint["settings"]
+            self.classes, self.image_size = settings["classes"], settings["image_size"]
+            self.model = TinyVGG(3, settings["hidden_units"], len(self.classes), self.image_size)
+            self.model.load_state_dict(checkpoint["model"])
+            self.register_buffer("mean", checkpoint["mean"])
+            self.register_buffer("std", checkpoint["std"])
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError):
+            raise ValueError(f"{path}: of another architecture than TinyVGG in model_builder.py") from None
+        self.eval()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Probabilities of shape (N, C) for uint8 images of shape (N, 3, image_size, image_size)."""
+        return self.model(engine.normalise(images, self.mean, self.std)).softmax(dim=1)
+
+
+def export_onnx(predictor: Predictor, path: str | Path) -> None:
+    """Writes a predictor, which is on the CPU, as ONNX: any number of images in, probabilities out."""
+    example = torch.zeros(2, 3, predictor.image_size, predictor.image_size, dtype=torch.uint8)
+    program = torch.onnx.export(
+        predictor,
+        (example,),
+        input_names=["images"],
+        output_names=["probabilities"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamo=True,
+        verbose=False,
+    )
+    utils.write_file(path, program.model_proto.SerializeToString())
+
+
+def find_inputs(paths: list[str], folder: str) -> list[tuple[str, Path]]:
+    """The files that are meant, each with the name to show.
+
+    Args:
+        paths: Files, folders, and - for standard input, which may hold an image or lines of paths.
+        folder: Where an image from standard input is put down.
+    """
+    found = []
+    for path in paths:
+        if path == "-":
+            data = sys.stdin.buffer.read()
+            if b"\0" in data:  # no text holds this byte, every image does
+                Path(folder, "stdin").write_bytes(data)
+                found.append(("-", Path(folder, "stdin")))
+            else:
+                found += find_inputs([line for line in data.decode().splitlines() if line != "-"], folder)
+        elif Path(path).is_dir():
+            found += [(str(file), file) for file in data_setup.find_files(path)]
+        else:
+            found.append((path, Path(path)))
+    return found
+
+
+@torch.inference_mode()
+def predict(predictor: Predictor, inputs: list[tuple[str, Path]], workers: int = 1) -> Iterator[dict]:
+    """Yields for each file its path, and class, probability and probabilities, or an error."""
+    load = partial(data_setup.try_to_load, size=predictor.image_size)
+    with ThreadPool(workers) as pool:
+        for start in range(0, len(inputs), engine.SLICE):
+            part = inputs[start : start + engine.SLICE]
+            images = pool.map(load, [file for _, file in part])
+            good = [image for image in images if isinstance(image, torch.Tensor)]
+            rows = iter(predictor(torch.stack(good).to(predictor.mean.device)).tolist() if good else [])
+            for (name, file), image in zip(part, images, strict=True):
+                if isinstance(image, str):
+                    yield {"path": name, "error": image.removeprefix(f"{file}: ")}
+                    continue
+                probabilities = dict(zip(predictor.classes, next(rows), strict=True))
+                best = max(probabilities, key=probabilities.get)
+                found = {"class": best, "probability": probabilities[best], "probabilities": probabilities}
+                yield {"path": name, **found}
+
+
+def show(results: list[dict], settings: argparse.Namespace) -> None:
+    """Prints results as a table, as JSON, or as comma-separated values."""
+    if settings.json:
+        print(json.dumps(results, indent=1))
+    elif settings.csv:
+        writer = csv.DictWriter(sys.stdout, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(results)
+    else:
+        width = max(len(result["path"]) for result in results)
+        for result in results:
+            if "error" not in result:
+                print(f"{result['path']:<{width}}  {result['probability']:.3f}  {result['class']}")
+
+
+def run(settings: argparse.Namespace) -> None:
+    """The whole program; files that are no images are named at the end, after all other results."""
+    predictor = Predictor(settings.checkpoint)
+    if settings.onnx is not None:
+        export_onnx(predictor, settings.onnx)
+    predictor.to(utils.pick_device(settings.device))
+    with tempfile.TemporaryDirectory() as folder:
+        results = list(predict(predictor, find_inputs(settings.paths, folder), settings.workers))
+    if results:
+        show(results, settings)
+    elif settings.paths:
+        raise ValueError("no image found: the folders, or standard input, are empty")
+    bad = [f"{result['path']}: {result['error']}" for result in results if "error" in result]
+    if bad:
+        raise ValueError("\n  ".join([f"{len(bad)} of {len(results)} files cannot be used:", *bad]))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Predicts as a command line says; returns the exit code."""
+    settings = parse_arguments(argv)
+    return utils.run_command("predict", partial(run, settings), settings.debug)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

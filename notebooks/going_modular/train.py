@@ -1,0 +1,206 @@
+"""Trains TinyVGG on a folder of images: ``python -m going_modular.train --data FOLDER --out FOLDER``."""
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from going_modular import data_setup, engine, utils
+from going_modular.model_builder import OPTIMIZERS, Run
+
+WHOLE, REAL = partial(utils.number, int), partial(utils.number, float)
+VALUES = {  # option: its type, default, what stands for it in the help, and what it is
+    "--out": (str, "runs/latest", "FOLDER", "for last.pt, best.pt and results.jsonl"),
+    "--epochs": (WHOLE(1), 10, "N", "passes over the training images"),
+    "--batch-size": (WHOLE(1), 32, "N", "images in a step, of all processes together"),
+    "--lr": (REAL(1e-12), 1e-3, "RATE", "learning rate"),
+    "--hidden-units": (WHOLE(1), 10, "N", "channels after each convolution"),
+    "--image-size": (WHOLE(4), 64, "PIXELS", "images are resized to squares of this size"),
+    "--val-share": (REAL(0, 1), 0.0, "SHARE", "of the training images, held out to choose best.pt"),
+    "--seed": (WHOLE(0, 2**63), 42, "N", "of all random numbers"),
+    "--device": (str, "auto", "NAME", "auto is the accelerator if there is one, else cpu"),
+    "--workers": (WHOLE(1, 257), 1, "N", "threads that decode images"),
+    "--log-dir": (str, None, "FOLDER", "logs to TensorBoard there, too"),
+}
+SWITCHES = {
+    "--resume": "go on after the last full epoch of the run in --out",
+    "--augment": "mirror and crop the training images at random",
+    "--amp": "mixed precision: bfloat16 on a CPU, else float16",
+    "--compile": "torch.compile the model (on a CPU it needs a C++ compiler)",
+    "--skip-bad": "leave out files that cannot be read instead of stopping",
+    "--debug": "show the traceback of an error",
+}
+# What may differ when a run is resumed; anything else would lead to another model.
+FREE = ("data", "out", "resume", "epochs", "device", "workers", "skip_bad", "log_dir", "debug")
+
+
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The options of a command line; a wrong one ends the program with exit code 2."""
+    parser = utils.Parser(
+        prog="going_modular.train",
+        description="Trains TinyVGG on a folder of images; defaults are in parentheses.",
+        epilog="Exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
+    )
+    add, folder = parser.add_argument, "holds train/ and test/, with a folder of images for each class"
+    add("--data", required=True, metavar="FOLDER", help=folder)
+    add("--optimizer", choices=OPTIMIZERS, default="adam", help="sgd has momentum 0.9 (%(default)s)")
+    add("--schedule", choices=["constant", "cosine"], default="constant", help="of --lr (%(default)s)")
+    for option, (kind, default, name, text) in VALUES.items():
+        shown = text if default is None else f"{text} (%(default)s)"
+        add(option, type=kind, default=default, metavar=name, help=shown)
+    for option, text in SWITCHES.items():
+        add(option, action="store_true", help=text)
+    return parser.parse_args(argv)
+
+
+def start_processes(name: str) -> torch.device:
+    """Joins the other processes if torchrun started several; returns this one's device."""
+    device = utils.pick_device(name)
+    if dist.is_available() and dist.is_torchelastic_launched():
+        if device.type != "cpu":  # one accelerator for each process
+            device = torch.device(device.type, int(os.environ["LOCAL_RANK"]))
+            torch.accelerator.set_device_index(device.index)
+        dist.init_process_group(dist.get_default_backend_for_device(device))
+    return device
+
+
+def load_data(settings: argparse.Namespace, device: torch.device) -> dict[str, data_setup.ImageSet]:
+    """The sets ``train``, ``test`` and, with a --val-share, ``val``, on the device.
+
+    Raises:
+        OSError, ValueError: Something is wrong with a folder; bad files of both are listed at once.
+    """
+    classes = data_setup.find_classes(Path(settings.data, "train"))
+    sets, problems = {}, []
+    for part in ("train", "test"):
+        try:
+            folder, size = Path(settings.data, part), settings.image_size
+            found = data_setup.load_images(folder, size, classes, settings.workers, settings.skip_bad)
+            sets[part] = found._replace(images=found.images.to(device), labels=found.labels.to(device))
+        except ValueError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise ValueError("\n".join(problems))
+    if settings.val_share:
+        sets["train"], sets["val"] = data_setup.split(sets["train"], settings.val_share, settings.seed)
+    return sets
+
+
+def open_run(settings: argparse.Namespace, sets: dict[str, data_setup.ImageSet]) -> Run:
+    """The run in --out as it was left, or a new one.
+
+    Raises:
+        UsageError: The run there has other settings.
+        ValueError: Its checkpoint cannot be used.
+    """
+    fixed = {key: value for key, value in vars(settings).items() if key not in FREE}
+    fixed |= {"classes": sets["train"].classes, "processes": engine.process_share()[1]}
+    fixed |= {f"{part}_images": len(images.paths) for part, images in sets.items()}
+    if settings.schedule == "cosine":
+        fixed["epochs"] = settings.epochs  # the curve is stretched over all of them
+    run = Run(fixed, sets["train"].images, settings.epochs)
+    last = Path(settings.out, "last.pt")
+    if last.exists():
+        run.restore(utils.load_checkpoint(last), last)
+    elif settings.resume:
+        print(f"nothing to resume in {settings.out}, starting with epoch 1", file=sys.stderr)
+    return run
+
+
+def prepare_out(out: Path, epoch: int) -> None:
+    """Makes the folder; of results.jsonl it leaves the lines of the epochs that are in the checkpoint."""
+    out.mkdir(parents=True, exist_ok=True)
+    results = out / "results.jsonl"
+    lines = results.read_bytes().splitlines(keepends=True) if results.exists() else []
+    utils.write_file(results, b"".join(lines[:epoch]))
+
+
+def train_one_epoch(run: Run, model: torch.nn.Module, sets: dict[str, data_setup.ImageSet]) -> dict:
+    """Trains for one epoch, then evaluates; returns a line of results.jsonl."""
+    start, train = time.perf_counter(), sets["train"]
+    batches = torch.randperm(len(train.paths), generator=run.shuffle).split(run.settings["batch_size"])
+    prepare = partial(run.prepare, augment=run.settings["augment"])
+    parts = (run.optimizer, run.scaler, run.settings["amp"])
+    loss = engine.train_epoch(model, train.images, train.labels, batches, prepare, *parts)
+    run.epoch += 1
+    line = {"epoch": run.epoch, "lr": run.scheduler.get_last_lr()[0], "train_loss": loss}
+    line["seconds"] = time.perf_counter() - start  # of training alone
+    run.scheduler.step()
+    for part in ("val", "test"):
+        if part in sets:
+            scores = engine.evaluate(run.model, sets[part].images, sets[part].labels, run.prepare)
+            line[f"{part}_loss"], line[f"{part}_accuracy"] = scores
+    return line
+
+
+def keep(run: Run, line: dict, out: Path) -> None:
+    """Writes an epoch's results and checkpoints; all processes call it, the first one writes.
+
+    The results come first: killed in between, the line of the lost epoch is cut away on resuming.
+    """
+    best = line.get("val_loss", math.inf) < run.best_loss
+    if best:
+        run.best_loss = line["val_loss"]
+    checkpoint = run.checkpoint()
+    if engine.process_share()[0] == 0:
+        with open(out / "results.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        if best:
+            utils.save_checkpoint(checkpoint, out / "best.pt")
+        utils.save_checkpoint(checkpoint, out / "last.pt")
+        scores = {k.replace("_", " "): v for k, v in line.items() if k.endswith(("loss", "accuracy"))}
+        print(f"epoch {line['epoch']:>3}:", ", ".join(f"{k} {v:.4f}" for k, v in scores.items()), flush=True)
+
+
+def train(settings: argparse.Namespace) -> None:
+    """The whole program: data, model, epochs; after each of them results and checkpoints."""
+    out = Path(settings.out)
+    if (out / "last.pt").exists() and not settings.resume:
+        raise utils.UsageError(f"{out} holds a run already: go on with --resume, or choose another --out")
+    device = start_processes(settings.device)
+    sets = load_data(settings, device)
+    run = open_run(settings, sets)
+    model = torch.compile(run.model) if settings.compile else run.model
+    if dist.is_initialized():
+        model = DistributedDataParallel(model)
+    first = engine.process_share()[0] == 0
+    board = utils.TensorBoard(settings.log_dir if first else None, run.epoch + 1)
+    if first:
+        prepare_out(out, run.epoch)
+        counts = ", ".join(f"{len(images.paths)} {part} images" for part, images in sets.items())
+        size = sum(p.numel() for p in run.model.parameters())
+        print(f"{counts}, {len(sets['train'].classes)} classes, {size:,} parameters, device: {device.type}")
+        board.start(run.model, sets["train"].images, run.prepare)
+    line = {}
+    while run.epoch < settings.epochs:
+        line = train_one_epoch(run, model, sets)
+        board.log(line)
+        keep(run, line, out)
+    board.finish(run.settings, line)
+    if first:
+        done = "done" if line else f"all {run.epoch} epochs were done already, more need a higher --epochs"
+        print(f"{done}; the model is {out / 'last.pt'}", file=sys.stderr)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Trains as a command line says; returns the exit code."""
+    settings = parse_arguments(argv)
+    rank = os.environ.get("RANK", "0")
+    name = "train" if rank == "0" else f"train [process {rank}]"
+    try:
+        return utils.run_command(name, partial(train, settings), settings.debug)
+    finally:
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

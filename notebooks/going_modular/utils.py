@@ -1,0 +1,195 @@
+"""What every program needs: one-line errors, seeds, devices, files never half written, TensorBoard."""
+
+import argparse
+import io
+import math
+import os
+import pickle
+import sys
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+class UsageError(ValueError):
+    """The command asks for something that cannot be; exit code 2."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with a command; exit code 2."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {message} (--help explains all options)\n")
+
+
+def number(kind: type, low: float, high: float = math.inf) -> Callable[[str], float]:
+    """A type for an option: an int or float that is at least ``low`` and less than ``high``."""
+
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not low <= value < high:
+            wanted = f"at least {low}" if value < low else f"a number less than {high:g}"
+            raise argparse.ArgumentTypeError(f"must be {wanted}, got {text}")
+        return value
+
+    parse.__name__ = "whole number" if kind is int else "number"  # "invalid whole number value: 'x'"
+    return parse
+
+
+def run_command(name: str, run: Callable[[], None], debug: bool = False) -> int:
+    """Runs a program; what goes wrong becomes one line on stderr that begins with ``name``.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"{name}: warning: {message}", file=sys.stderr)
+            run()
+            sys.stdout.flush()
+        return 0
+    except KeyboardInterrupt:
+        print(f"{name}: stopped by Ctrl-C", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of the output, such as head, had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        text = str(error)
+        if not isinstance(error, (ValueError, OSError, FloatingPointError, ImportError)):  # not foreseen
+            text = f"{type(error).__name__}: {text.strip().partition(chr(10))[0]} (--debug shows where)"
+        print(f"{name}: {text}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def set_seed(seed: int) -> None:
+    """Seeds PyTorch's random numbers on the CPU and on every accelerator; nothing here uses others."""
+    torch.manual_seed(seed)
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name; ``auto`` is the accelerator if there is one, else the CPU.
+
+    Raises:
+        UsageError: This machine has no such device.
+    """
+    best = torch.device("cpu")
+    if torch.accelerator.is_available():
+        best = torch.accelerator.current_accelerator()
+    try:
+        device = best if name == "auto" else torch.device(name)
+        if device.type not in ("cpu", best.type):
+            raise RuntimeError
+        torch.zeros(1, device=device)
+    except RuntimeError:
+        raise UsageError(f"--device {name}: not here, this machine has cpu and {best.type}") from None
+    return device
+
+
+def write_file(path: str | Path, data: bytes) -> None:
+    """Writes a file that is there completely or not at all, whenever the process is killed.
+
+    The bytes go into a file beside it and from there to the disk; only then it gets its name.
+    """
+    partial = Path(path).with_name(Path(path).name + ".partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    if os.name == "posix":  # the new name has to reach the disk too
+        folder = os.open(Path(path).parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def save_checkpoint(checkpoint: dict, path: str | Path) -> None:
+    """Saves a dictionary of tensors and plain values, completely or not at all."""
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    write_file(path, buffer.getvalue())
+
+
+def load_checkpoint(path: str | Path) -> dict:
+    """Loads what ``save_checkpoint`` saved, onto the CPU, and runs no code that a file may hold.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is cut off, or no checkpoint of these scripts, or not safe to load.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    if not zipfile.is_zipfile(path):  # the end of the archive, where its contents are listed, is missing
+        raise ValueError(f"{path}: cut off, or no checkpoint at all; use one that going_modular.train wrote")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ValueError(f"{path}: refused, it asks to run code; do not use files you cannot trust") from None
+    except Exception as error:  # what is raised depends on the byte that is wrong
+        raise ValueError(f"{path}: damaged ({type(error).__name__}); use another checkpoint") from None
+    if not isinstance(checkpoint, dict) or not {"model", "settings"} <= checkpoint.keys():
+        raise ValueError(f"{path}: no checkpoint that going_modular.train wrote")
+    return checkpoint
+
+
+def random_states(device: torch.device) -> dict[str, torch.Tensor]:
+    """The states of the random numbers of the CPU and of this device, uint8."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        states["device"] = torch.get_device_module(device).get_rng_state()
+    return states
+
+
+def restore_random_states(states: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Takes up random numbers where ``random_states`` noted them."""
+    torch.set_rng_state(states["cpu"])
+    if device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(states["device"])
+
+
+class TensorBoard:
+    """Logs a run for TensorBoard, from an epoch on; without a folder it does nothing."""
+
+    def __init__(self, folder: str | None, epoch: int):
+        self.writer = None
+        if folder is not None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise ImportError("--log-dir needs TensorBoard: pip install tensorboard") from None
+            self.writer = SummaryWriter(folder, purge_step=epoch)  # hides what was logged from there on
+
+    def start(self, model: nn.Module, images: torch.Tensor, prepare: Callable) -> None:
+        """Shows 16 of the uint8 images and the model's graph."""
+        if self.writer is not None:
+            self.writer.add_images("training images", images[:: max(1, len(images) // 16)][:16])
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*torch.jit")  # TensorBoard's writer still traces
+                self.writer.add_graph(model.eval(), prepare(images[:1]))
+
+    def log(self, line: dict) -> None:
+        """Draws the numbers of a line of results.jsonl: ``train_loss`` becomes ``loss/train``."""
+        if self.writer is not None:
+            for key, value in line.items():
+                self.writer.add_scalar("/".join(reversed(key.split("_"))), value, line["epoch"])
+            self.writer.flush()
+
+    def finish(self, settings: dict, line: dict) -> None:
+        """Notes the settings beside the last epoch's numbers, for TensorBoard's table of runs."""
+        if self.writer is not None:
+            if line:
+                plain = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in settings.items()}
+                scores = {f"final/{k}": v for k, v in line.items() if k.endswith(("loss", "accuracy"))}
+                self.writer.add_hparams(plain, scores, run_name=".")
+            self.writer.close()
