@@ -9,6 +9,7 @@ import os
 import pickle
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -108,15 +109,16 @@ def train(call, photos):
 
 def command(scripts, *arguments):
     """Starts a program in a process of its own, with the scripts in reach, and returns it when it is done."""
+    line = [sys.executable, *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(scripts), "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=LIMIT,
-        stdin=subprocess.DEVNULL,
-    )
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(line, text=True, env=environment, start_new_session=True, **pipes) as process:
+        try:
+            out, err = process.communicate(timeout=LIMIT)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)  # the processes it has started, too
+            raise
+    return subprocess.CompletedProcess(line, process.returncode, out, err)
 
 
 def results(out):

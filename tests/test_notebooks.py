@@ -218,6 +218,12 @@ def test_headline_numbers_of_01():
         assert re.search(rf"^{re.escape(line)}$", shown, re.MULTILINE), line
 
 
+@by_name([p for p in EVERY if any("drawn-data" in tags(c) for c in read(p).cells)])
+def test_stored_outputs_come_from_the_drawn_data(path):
+    shown = "\n".join(output_text(c) for c in code_cells(read(path)))
+    assert "Pizza, steak, sushi: drawn " in shown, "make refresh with COURSE_DATA=drawn"
+
+
 @by_name([p for p in EVERY if any("real-data" in tags(c) for c in read(p).cells)])
 def test_stored_outputs_come_from_the_real_data(path):
     """Refreshed with the drawn set at hand, a notebook would go on being compared with that."""

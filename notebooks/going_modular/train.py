@@ -68,7 +68,8 @@ def start_processes(name: str) -> torch.device:
         if device.type != "cpu":  # one accelerator for each process
             device = torch.device(device.type, int(os.environ["LOCAL_RANK"]))
             torch.accelerator.set_device_index(device.index)
-        dist.init_process_group(dist.get_default_backend_for_device(device))
+        own = None if device.type == "cpu" else device
+        dist.init_process_group(dist.get_default_backend_for_device(device), device_id=own)
     return device
 
 
@@ -169,7 +170,7 @@ def train(settings: argparse.Namespace) -> None:
     sets = load_data(settings, device)
     run = open_run(settings, sets)
     model = torch.compile(run.model) if settings.compile else run.model
-    if dist.is_initialized():
+    if engine.process_share()[1] > 1:
         model = DistributedDataParallel(model)
     first = engine.process_share()[0] == 0
     board = utils.TensorBoard(settings.log_dir if first else None, run.epoch + 1)
@@ -188,6 +189,10 @@ def train(settings: argparse.Namespace) -> None:
     if first:
         done = "done" if line else f"all {run.epoch} epochs were done already, more need a higher --epochs"
         print(f"{done}; the model is {out / 'last.pt'}", file=sys.stderr)
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()  # nobody leaves before the others are done
+        time.sleep(0.2)  # torch 2.6 hangs if its threads have to let go of a tensor from here on
+        dist.destroy_process_group()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -195,11 +200,7 @@ def main(argv: list[str] | None = None) -> int:
     settings = parse_arguments(argv)
     rank = os.environ.get("RANK", "0")
     name = "train" if rank == "0" else f"train [process {rank}]"
-    try:
-        return utils.run_command(name, partial(train, settings), settings.debug)
-    finally:
-        if dist.is_available() and dist.is_initialized():
-            dist.destroy_process_group()
+    return utils.run_command(name, partial(train, settings), settings.debug)
 
 
 if __name__ == "__main__":
