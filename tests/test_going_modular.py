@@ -1,5 +1,6 @@
 """The scripts of notebook 05, as somebody at a terminal meets them."""
 
+import ast
 import csv
 import importlib
 import io
@@ -26,7 +27,7 @@ from PIL import Image
 from torch import nn
 
 from helper_functions import TensorLoader, count_parameters, evaluate, train_epoch
-from stored import ROOT
+from stored import LESSONS, ROOT, code_cells, read
 
 HELPERS = Path(__file__).parent
 NAMES = ("data_setup", "engine", "utils", "model_builder", "train", "predict")
@@ -888,3 +889,23 @@ def scalars(ask, tag):
     if tag not in ask("scalars/tags").get(".", {}):
         return []
     return ask(f"scalars/scalars?run=.&tag={tag}")
+
+
+def definitions(source):
+    """The functions and classes of a text of Python, each as its syntax tree."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return {node.name: ast.dump(node) for node in ast.parse(source).body if isinstance(node, kinds)}
+
+
+def test_the_scripts_have_the_functions_of_notebook_04():
+    """What 04 teaches and what the scripts run must not drift apart."""
+    notebook = read(next(path for path in LESSONS if path.name.startswith("04")))
+    taught = {}
+    for cell in code_cells(notebook):
+        if not re.search(r"^\s*[%!]", cell.source, re.MULTILINE):
+            taught |= definitions(cell.source)
+    for name in ("data_setup", "model_builder"):
+        source = (ROOT / "notebooks" / "going_modular" / f"{name}.py").read_text(encoding="utf-8")
+        written = definitions(source)
+        common = written.keys() - {"split", "Run"}  # needed only where runs are resumed
+        assert {n: taught.get(n) for n in common} == {n: written[n] for n in common}
