@@ -208,7 +208,9 @@ def _make(data_set: _DataSet, root: Path, choice: str) -> DataSource:
                     f"COURSE_MIRROR ({mirror or 'not set'}) can name a folder or an http address with "
                     f"{data_set.archives}; COURSE_DATA=drawn draws pictures"
                 ) from problem
-            if mirror and (connect or not _is_address(mirror)):
+            # A mirror may hold one of the sets only; what it holds damaged, or not at all, is worth a word.
+            other_set_only = not data_set.near() and (_folders_with_archives(root) or _food_archives(root))
+            if mirror and not other_set_only and (connect or not _is_address(mirror)):
                 mirror_failed = f"COURSE_MIRROR={mirror} did not help: {problem}"
     if not drawn_ready:
         make_folder(root / "drawn", data_set.drawn_kind, data_set.draw)

@@ -278,6 +278,15 @@ def test_damaged_archives_in_a_mirror(archives, monkeypatch, tmp_path):
         assert fashion_mnist().kind == "drawn"
 
 
+def test_a_mirror_with_the_other_set_only(archives, monkeypatch, tmp_path, capsys):
+    """Tests turn a warning into an error, and a notebook would show it."""
+    monkeypatch.setenv("COURSE_MIRROR", str(archives))
+    monkeypatch.setenv("COURSE_DATA", "offline")
+    assert pizza_steak_sushi(tmp_path / "other").kind == "drawn"
+    assert fashion_mnist(tmp_path / "other").kind == "real"
+    assert capsys.readouterr().err == ""
+
+
 def test_a_mirror_without_archives(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_MIRROR", str(tmp_path / "not here"))
     monkeypatch.setenv("COURSE_DATA", "real")

@@ -27,7 +27,8 @@ from PIL import Image
 from torch import nn
 
 from helper_functions import TensorLoader, count_parameters, evaluate, train_epoch
-from stored import LESSONS, ROOT, code_cells, read
+from stored import LESSONS, code_cells, read
+from test_scripts_are_written import written_files
 
 HELPERS = Path(__file__).parent
 NAMES = ("data_setup", "engine", "utils", "model_builder", "train", "predict")
@@ -38,9 +39,14 @@ LIMIT = 300  # seconds for a program that must not hang, many times what it need
 
 @pytest.fixture(scope="session")
 def scripts(tmp_path_factory):
-    """A folder with a copy of going_modular: the files in notebooks/ may be rewritten at any time."""
+    """A folder with going_modular as the notebook's cells write it.
+
+    Not the files in notebooks/: a test that runs the notebook may be rewriting them at this moment.
+    """
     folder = tmp_path_factory.mktemp("scripts")
-    shutil.copytree(ROOT / "notebooks" / "going_modular", folder / "going_modular")
+    (folder / "going_modular").mkdir()
+    for name, text in written_files().items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
     return folder
 
 
@@ -905,7 +911,6 @@ def test_the_scripts_have_the_functions_of_notebook_04():
         if not re.search(r"^\s*[%!]", cell.source, re.MULTILINE):
             taught |= definitions(cell.source)
     for name in ("data_setup", "model_builder"):
-        source = (ROOT / "notebooks" / "going_modular" / f"{name}.py").read_text(encoding="utf-8")
-        written = definitions(source)
+        written = definitions(written_files()[f"going_modular/{name}.py"])
         common = written.keys() - {"split", "Run"}  # needed only where runs are resumed
         assert {n: taught.get(n) for n in common} == {n: written[n] for n in common}

@@ -38,7 +38,7 @@ if "google.colab" in sys.modules and not Path("../helper_functions.py").exists()
         address = "https://github.com/{slug}"
         subprocess.run(["git", "clone", "--quiet", "--depth=1", address, "course"], check=True)
     %cd -q course/notebooks
-    %pip install -q torchmetrics torchinfo
+    %pip install -q torchmetrics torchinfo onnx onnxscript onnxruntime
 
 folders = [Path.cwd(), *Path.cwd().parents]
 sys.path[:0] = [str(f) for f in folders if (f / "helper_functions.py").exists()][:1]
