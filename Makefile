@@ -11,7 +11,7 @@ PIP_ARGS ?=
 LAB_ARGS ?=
 NB ?=
 BENCH_ARGS ?=
-PYTEST_ARGS ?= -n auto --dist loadscope
+PYTEST_ARGS ?= -n auto --dist loadscope --no-loadscope-reorder
 OLDEST = .venv-oldest
 PRE = .venv-pre
 # Where the next torch comes from; pip's own index has release candidates at times.

@@ -39,6 +39,12 @@ def pytest_report_header():
     return [data_source(find)[1] for find in (fashion_mnist, pizza_steak_sushi)]
 
 
+def pytest_collection_modifyitems(items):
+    """The files whose tests take minutes begin, so that no worker is left alone with them at the end."""
+    slow = ("tests/test_browser.py", "tests/test_setup_cell.py")
+    items.sort(key=lambda item: not item.nodeid.startswith(slow))
+
+
 def is_compared(tags):
     """Whether the data that a cell's stored output comes from is the data at hand."""
     if "real-data" in tags and data_source(fashion_mnist)[0] != "real":
