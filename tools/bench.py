@@ -7,6 +7,8 @@ of them. The same steps are timed each time: forward, loss, backward, SGD step o
 * as first written: ``DataLoader`` over ``FashionMNIST(transform=ToTensor())``, a PIL image an item
 * fast path: ``TensorLoader`` over the whole set as one tensor, channels last for the CNN
 * floor: the fast path's steps on one batch that is there already, so with nothing to load
+
+All on one CPU thread, as in the notebooks.
 """
 
 import argparse
@@ -106,7 +108,7 @@ def own_peak() -> int:
 
 
 def machine(device: torch.device) -> str:
-    name = f"{torch.get_num_threads()} CPU threads"
+    name = "one CPU thread"
     if device.type != "cpu":
         name = f"{device.type}, {name}"
     return f"{platform.system()} {platform.machine()}, {name}, torch {torch.__version__}"
@@ -114,13 +116,14 @@ def machine(device: torch.device) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="speed of the course's fast path, as ratios")
-    parser.add_argument("--steps", type=int, default=1875, help="training steps for a figure; 1875: an epoch")
-    parser.add_argument("--rounds", type=int, default=5, help="figures that each median is taken of")
+    parser.add_argument("--steps", type=int, default=625, help="training steps for a figure; 1875: an epoch")
+    parser.add_argument("--rounds", type=int, default=9, help="figures that each median is taken of")
     parser.add_argument("--peak-of", choices=WAYS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
 
     from torchvision import datasets, transforms
 
+    torch.set_num_threads(1)  # as in the notebooks: on batches this small, threads wait for each other
     source = fashion_mnist()
     device = helper_functions.pick_device()
     data = datasets.FashionMNIST(source.root, train=True, transform=transforms.ToTensor())
