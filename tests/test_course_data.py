@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zipfile
@@ -606,12 +607,21 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         fashion_mnist(tmp_path / "file" / "data")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o500)
-    with pytest.raises(DataError, match=r"(?s)data.*Permission denied.*COURSE_DATA_DIR"):
-        fashion_mnist(folder)
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="Windows has other rights")
+def test_a_read_only_folder():
+    with tempfile.TemporaryDirectory() as name:  # unlike tmp_path, in a folder that others may enter
+        os.chmod(name, 0o755)
+        folder = Path(name) / "data"
+        folder.mkdir(mode=0o555)
+        root = os.geteuid() == 0  # who may write anywhere
+        try:
+            if root:
+                os.seteuid(65534)
+            with pytest.raises(DataError, match=r"(?s)data.*Permission denied.*COURSE_DATA_DIR"):
+                fashion_mnist(folder)
+        finally:
+            if root:
+                os.seteuid(0)
 
 
 def test_a_full_disk(tmp_path):
