@@ -12,7 +12,7 @@ from stored import ROOT, code_cells, read
 NOTEBOOK = ROOT / "notebooks" / "05_going_modular.ipynb"
 SCRIPTS = ROOT / "notebooks" / "going_modular"
 MAGIC = re.compile(r"%%writefile (-a )?(going_modular/\w+\.py)")
-NAMES = ["data_setup", "engine", "utils", "model_builder", "train", "predict"]
+NAMES = ["data_setup", "engine", "utils", "model_builder", "training_run", "tracking", "train", "predict"]
 PATIENCE = 120  # seconds: another test may be running the notebook, which rewrites the files
 
 
@@ -57,3 +57,9 @@ def test_parts_are_joined_as_the_magic_does():
     with pytest.raises(AssertionError, match="its first part"):
         notebook.cells.pop(0)
         written_files(notebook)
+
+
+def test_no_script_is_long():
+    """Each fits into a few screens; what grows beyond that is split by what it is for."""
+    lengths = {name: len(text.splitlines()) for name, text in written_files().items()}
+    assert {name: lines for name, lines in lengths.items() if lines > 155} == {}

@@ -152,16 +152,3 @@ def load_images(
     for label in sorted(set(range(len(found))) - set(labels)):
         warnings.warn(f"{Path(folder, found[label])}: no image found, the class is empty", stacklevel=2)
     return ImageSet(torch.stack(images), torch.tensor(labels), found, list(paths))
-
-
-def split(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Holds out a random share of a set, the same one for the same seed; returns the rest and the share."""
-    count = round(share * len(images.paths))
-    order = torch.randperm(len(images.paths), generator=torch.Generator().manual_seed(seed))
-    if not 0 < count < len(order):
-        raise ValueError(f"a share of {share} holds out {count} of {len(order)} images, choose another one")
-    parts = []
-    for rows in (order[count:].sort().values, order[:count].sort().values):
-        paths = [images.paths[row] for row in rows]
-        parts.append(ImageSet(images.images[rows], images.labels[rows], images.classes, paths))
-    return parts[0], parts[1]

@@ -1,21 +1,11 @@
-"""The model, TinyVGG of notebooks 03 and 04, and the state of a training run around it."""
+"""The model, TinyVGG of notebooks 03 and 04, and its way out: pixels in, probabilities out."""
 
-import math
-from functools import partial
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
 from torch import nn
 
 from going_modular import engine, utils
-
-OPTIMIZERS = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": partial(torch.optim.SGD, momentum=0.9),
-}
-SAVED = ("model", "optimizer", "scheduler", "scaler")  # parts of a run that have a state_dict
 
 
 def conv_block(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -72,72 +62,45 @@ class TinyVGG(nn.Module):
         return self.classifier(self.block_2(self.block_1(x)))
 
 
-class Run:
-    """A model in training, with all that a checkpoint has to hold.
+class Predictor(nn.Module):
+    """A trained model with all that has to be done to its input: pixels in, probabilities out.
 
     Args:
-        settings: Options and facts that decide what the training leads to, all of them plain values.
-        images: The training images, uint8 of shape (N, 3, S, S), on the device to train on.
-        epochs: How many there will be, for the cosine schedule.
+        path: A checkpoint of going_modular.train.
+
+    Raises:
+        FileNotFoundError, ValueError: There is none, or it cannot be used.
     """
 
-    def __init__(self, settings: dict, images: torch.Tensor, epochs: int):
-        self.settings, self.device, self.epoch, self.best_loss = settings, images.device, 0, math.inf
-        utils.set_seed(settings["seed"])  # before the model is built: its weights are random
-        model = TinyVGG(3, settings["hidden_units"], len(settings["classes"]), settings["image_size"])
-        self.model = model.to(device=self.device, memory_format=torch.channels_last)
-        self.shuffle = torch.Generator().manual_seed(settings["seed"])
-        self.optimizer = OPTIMIZERS[settings["optimizer"]](self.model.parameters(), lr=settings["lr"])
-        cosine = settings["schedule"] == "cosine"
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda epoch: (1 + math.cos(math.pi * epoch / epochs)) / 2 if cosine else 1.0
-        )
-        half = settings["amp"] and self.device.type != "cpu"
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
-        self.mean, self.std = engine.channel_statistics(images)
-        rank, _ = engine.process_share()
-        if rank > 0:
-            utils.set_seed(settings["seed"] + rank)  # augments in another way than the first process
-
-    def prepare(self, images: torch.Tensor, augment: bool = False) -> torch.Tensor:
-        """uint8 images as the model's input, float32 of the same shape; varied before if wanted."""
-        return engine.normalise(engine.augment(images) if augment else images, self.mean, self.std)
-
-    def checkpoint(self) -> dict:
-        """Everything needed to go on as if nothing had happened; all processes have to call it."""
-        world = engine.process_share()[1]
-        random = [utils.random_states(self.device)]
-        if world > 1:
-            random = [None] * world
-            dist.all_gather_object(random, utils.random_states(self.device))
-        states = {part: getattr(self, part).state_dict() for part in SAVED}
-        values = {"epoch": self.epoch, "best_loss": self.best_loss, "settings": self.settings}
-        tensors = {"mean": self.mean, "std": self.std, "shuffle": self.shuffle.get_state()}
-        return {**states, **values, **tensors, "random": random}
-
-    def restore(self, checkpoint: dict, path: Path) -> None:
-        """Takes up the state in a checkpoint.
-
-        Raises:
-            UsageError: It was made with other settings or images; the message names them.
-            ValueError: It does not fit the model.
-        """
-        then = checkpoint["settings"]
-        changed = [f"{k} was {then.get(k)!r}, is {v!r}" for k, v in self.settings.items() if then.get(k) != v]
-        if changed:
-            raise utils.UsageError(f"{path} is of a run with other settings: {'; '.join(changed)}")
+    def __init__(self, path: str | Path):
+        super().__init__()
+        checkpoint = utils.load_checkpoint(path)
         try:
-            for part in SAVED:
-                getattr(self, part).load_state_dict(checkpoint[part])
-            self.epoch, self.best_loss = checkpoint["epoch"], checkpoint["best_loss"]
-            self.shuffle.set_state(checkpoint["shuffle"])
-            random = checkpoint["random"][engine.process_share()[0]]
-            utils.restore_random_states(random, self.device)
-            statistics = (checkpoint["mean"].to(self.device), checkpoint["std"].to(self.device))
+            settings = checkpoint["settings"]
+            self.classes, self.image_size = settings["classes"], settings["image_size"]
+            self.model = TinyVGG(3, settings["hidden_units"], len(self.classes), self.image_size)
+            self.model.load_state_dict(checkpoint["model"])
+            self.register_buffer("mean", checkpoint["mean"])
+            self.register_buffer("std", checkpoint["std"])
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError):
-            raise ValueError(
-                f"{path} does not fit this model and version: train anew in another --out"
-            ) from None
-        if not (torch.allclose(self.mean, statistics[0]) and torch.allclose(self.std, statistics[1])):
-            raise utils.UsageError(f"{path} is of a run with other training images")
-        self.mean, self.std = statistics
+            raise ValueError(f"{path}: of another architecture than TinyVGG in model_builder.py") from None
+        self.eval()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Probabilities of shape (N, C) for uint8 images of shape (N, 3, image_size, image_size)."""
+        return self.model(engine.normalise(images, self.mean, self.std)).softmax(dim=1)
+
+
+def export_onnx(predictor: Predictor, path: str | Path) -> None:
+    """Writes a predictor, which is on the CPU, as ONNX: any number of images in, probabilities out."""
+    example = torch.zeros(2, 3, predictor.image_size, predictor.image_size, dtype=torch.uint8)
+    program = torch.onnx.export(
+        predictor,
+        (example,),
+        input_names=["images"],
+        output_names=["probabilities"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamo=True,
+        verbose=False,
+    )
+    utils.write_file(path, program.model_proto.SerializeToString())

@@ -11,10 +11,9 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from going_modular import data_setup, engine, utils
-from going_modular.model_builder import TinyVGG
+from going_modular.model_builder import Predictor, export_onnx
 
 COLUMNS = ["path", "class", "probability", "error"]  # of --csv
 
@@ -27,70 +26,21 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         epilog="Exit code: 0 done, 1 failed or some files are no images, 2 wrong usage, 130 Ctrl-C.",
     )
     add = parser.add_argument
-    source = (
-        "image file, folder (searched to the bottom), or - for standard input: an image or lines of paths"
-    )
+    source = "image file, folder (with all below it), or - for standard input: an image or lines of paths"
     add("paths", nargs="*", metavar="PATH", help=source)
     add("--checkpoint", required=True, metavar="FILE", help="last.pt or best.pt, of going_modular.train")
     shape = parser.add_mutually_exclusive_group()
-    shape.add_argument(
-        "--json", action="store_true", help="print a JSON list, with every class's probability"
-    )
+    shape.add_argument("--json", action="store_true", help="print JSON, with every class's probability")
     shape.add_argument("--csv", action="store_true", help="print comma-separated values")
     add("--onnx", metavar="FILE", help="also write the model as ONNX: uint8 images in, probabilities out")
     add("--device", default="auto", help="auto is the accelerator if there is one, else cpu (default: auto)")
-    add(
-        "--workers", type=utils.number(int, 1, 257), default=1, metavar="N", help="threads that decode images"
-    )
+    number = utils.number(int, 1, 257)
+    add("--workers", type=number, default=1, metavar="N", help="threads that decode images")
     add("--debug", action="store_true", help="show the traceback of an error")
     settings = parser.parse_args(argv)
     if not settings.paths and settings.onnx is None:
         parser.error("name an image or a folder, or - for standard input")
     return settings
-
-
-class Predictor(nn.Module):
-    """A trained model with all that has to be done to its input: pixels in, probabilities out.
-
-    Args:
-        path: A checkpoint of going_modular.train.
-
-    Raises:
-        FileNotFoundError, ValueError: There is none, or it cannot be used.
-    """
-
-    def __init__(self, path: str | Path):
-        super().__init__()
-        checkpoint = utils.load_checkpoint(path)
-        try:
-            settings = checkpoint["settings"]
-            self.classes, self.image_size = settings["classes"], settings["image_size"]
-            self.model = TinyVGG(3, settings["hidden_units"], len(self.classes), self.image_size)
-            self.model.load_state_dict(checkpoint["model"])
-            self.register_buffer("mean", checkpoint["mean"])
-            self.register_buffer("std", checkpoint["std"])
-        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError):
-            raise ValueError(f"{path}: of another architecture than TinyVGG in model_builder.py") from None
-        self.eval()
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Probabilities of shape (N, C) for uint8 images of shape (N, 3, image_size, image_size)."""
-        return self.model(engine.normalise(images, self.mean, self.std)).softmax(dim=1)
-
-
-def export_onnx(predictor: Predictor, path: str | Path) -> None:
-    """Writes a predictor, which is on the CPU, as ONNX: any number of images in, probabilities out."""
-    example = torch.zeros(2, 3, predictor.image_size, predictor.image_size, dtype=torch.uint8)
-    program = torch.onnx.export(
-        predictor,
-        (example,),
-        input_names=["images"],
-        output_names=["probabilities"],
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        dynamo=True,
-        verbose=False,
-    )
-    utils.write_file(path, program.model_proto.SerializeToString())
 
 
 def find_inputs(paths: list[str], folder: str) -> list[tuple[str, Path]]:

@@ -1,8 +1,6 @@
 """Trains TinyVGG on a folder of images: ``python -m going_modular.train --data FOLDER --out FOLDER``."""
 
 import argparse
-import json
-import math
 import os
 import sys
 import time
@@ -13,8 +11,8 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from going_modular import data_setup, engine, utils
-from going_modular.model_builder import OPTIMIZERS, Run
+from going_modular import data_setup, engine, tracking, utils
+from going_modular.training_run import OPTIMIZERS, Run, split, train_one_epoch
 
 WHOLE, REAL = partial(utils.number, int), partial(utils.number, float)
 VALUES = {  # option: its type, default, what stands for it in the help, and what it is
@@ -74,11 +72,7 @@ def start_processes(name: str) -> torch.device:
 
 
 def load_data(settings: argparse.Namespace, device: torch.device) -> dict[str, data_setup.ImageSet]:
-    """The sets ``train``, ``test`` and, with a --val-share, ``val``, on the device.
-
-    Raises:
-        OSError, ValueError: Something is wrong with a folder; bad files of both are listed at once.
-    """
+    """The sets ``train``, ``test`` and perhaps ``val``; a ValueError lists the bad files of both folders."""
     classes = data_setup.find_classes(Path(settings.data, "train"))
     sets, problems = {}, []
     for part in ("train", "test"):
@@ -91,17 +85,12 @@ def load_data(settings: argparse.Namespace, device: torch.device) -> dict[str, d
     if problems:
         raise ValueError("\n".join(problems))
     if settings.val_share:
-        sets["train"], sets["val"] = data_setup.split(sets["train"], settings.val_share, settings.seed)
+        sets["train"], sets["val"] = split(sets["train"], settings.val_share, settings.seed)
     return sets
 
 
 def open_run(settings: argparse.Namespace, sets: dict[str, data_setup.ImageSet]) -> Run:
-    """The run in --out as it was left, or a new one.
-
-    Raises:
-        UsageError: The run there has other settings.
-        ValueError: Its checkpoint cannot be used.
-    """
+    """The run in --out as it was left, or a new one; a ValueError if what is there cannot be continued."""
     fixed = {key: value for key, value in vars(settings).items() if key not in FREE}
     fixed |= {"classes": sets["train"].classes, "processes": engine.process_share()[1]}
     fixed |= {f"{part}_images": len(images.paths) for part, images in sets.items()}
@@ -116,51 +105,6 @@ def open_run(settings: argparse.Namespace, sets: dict[str, data_setup.ImageSet])
     return run
 
 
-def prepare_out(out: Path, epoch: int) -> None:
-    """Makes the folder; of results.jsonl it leaves the lines of the epochs that are in the checkpoint."""
-    out.mkdir(parents=True, exist_ok=True)
-    results = out / "results.jsonl"
-    lines = results.read_bytes().splitlines(keepends=True) if results.exists() else []
-    utils.write_file(results, b"".join(lines[:epoch]))
-
-
-def train_one_epoch(run: Run, model: torch.nn.Module, sets: dict[str, data_setup.ImageSet]) -> dict:
-    """Trains for one epoch, then evaluates; returns a line of results.jsonl."""
-    start, train = time.perf_counter(), sets["train"]
-    batches = torch.randperm(len(train.paths), generator=run.shuffle).split(run.settings["batch_size"])
-    prepare = partial(run.prepare, augment=run.settings["augment"])
-    parts = (run.optimizer, run.scaler, run.settings["amp"])
-    loss = engine.train_epoch(model, train.images, train.labels, batches, prepare, *parts)
-    run.epoch += 1
-    line = {"epoch": run.epoch, "lr": run.scheduler.get_last_lr()[0], "train_loss": loss}
-    line["seconds"] = time.perf_counter() - start  # of training alone
-    run.scheduler.step()
-    for part in ("val", "test"):
-        if part in sets:
-            scores = engine.evaluate(run.model, sets[part].images, sets[part].labels, run.prepare)
-            line[f"{part}_loss"], line[f"{part}_accuracy"] = scores
-    return line
-
-
-def keep(run: Run, line: dict, out: Path) -> None:
-    """Writes an epoch's results and checkpoints; all processes call it, the first one writes.
-
-    The results come first: killed in between, the line of the lost epoch is cut away on resuming.
-    """
-    best = line.get("val_loss", math.inf) < run.best_loss
-    if best:
-        run.best_loss = line["val_loss"]
-    checkpoint = run.checkpoint()
-    if engine.process_share()[0] == 0:
-        with open(out / "results.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        if best:
-            utils.save_checkpoint(checkpoint, out / "best.pt")
-        utils.save_checkpoint(checkpoint, out / "last.pt")
-        scores = {k.replace("_", " "): v for k, v in line.items() if k.endswith(("loss", "accuracy"))}
-        print(f"epoch {line['epoch']:>3}:", ", ".join(f"{k} {v:.4f}" for k, v in scores.items()), flush=True)
-
-
 def train(settings: argparse.Namespace) -> None:
     """The whole program: data, model, epochs; after each of them results and checkpoints."""
     out = Path(settings.out)
@@ -173,9 +117,9 @@ def train(settings: argparse.Namespace) -> None:
     if engine.process_share()[1] > 1:
         model = DistributedDataParallel(model)
     first = engine.process_share()[0] == 0
-    board = utils.TensorBoard(settings.log_dir if first else None, run.epoch + 1)
+    board = tracking.TensorBoard(settings.log_dir if first else None, run.epoch + 1)
     if first:
-        prepare_out(out, run.epoch)
+        tracking.prepare_out(out, run.epoch)
         counts = ", ".join(f"{len(images.paths)} {part} images" for part, images in sets.items())
         size = sum(p.numel() for p in run.model.parameters())
         print(f"{counts}, {len(sets['train'].classes)} classes, {size:,} parameters, device: {device.type}")
@@ -184,7 +128,7 @@ def train(settings: argparse.Namespace) -> None:
     while run.epoch < settings.epochs:
         line = train_one_epoch(run, model, sets)
         board.log(line)
-        keep(run, line, out)
+        tracking.keep(run, line, out)
     board.finish(run.settings, line)
     if first:
         done = "done" if line else f"all {run.epoch} epochs were done already, more need a higher --epochs"

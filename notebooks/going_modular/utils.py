@@ -1,4 +1,4 @@
-"""What every program needs: one-line errors, seeds, devices, files never half written, TensorBoard."""
+"""What every program needs: one-line errors, seeds, devices, files never half written."""
 
 import argparse
 import io
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
 
 
 class UsageError(ValueError):
@@ -66,11 +65,6 @@ def run_command(name: str, run: Callable[[], None], debug: bool = False) -> int:
             text = f"{type(error).__name__}: {text.strip().partition(chr(10))[0]} (--debug shows where)"
         print(f"{name}: {text}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
-
-
-def set_seed(seed: int) -> None:
-    """Seeds PyTorch's random numbers on the CPU and on every accelerator; nothing here uses others."""
-    torch.manual_seed(seed)
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -156,40 +150,3 @@ def restore_random_states(states: dict[str, torch.Tensor], device: torch.device)
     torch.set_rng_state(states["cpu"])
     if device.type != "cpu":
         torch.get_device_module(device).set_rng_state(states["device"])
-
-
-class TensorBoard:
-    """Logs a run for TensorBoard, from an epoch on; without a folder it does nothing."""
-
-    def __init__(self, folder: str | None, epoch: int):
-        self.writer = None
-        if folder is not None:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise ImportError("--log-dir needs TensorBoard: pip install tensorboard") from None
-            self.writer = SummaryWriter(folder, purge_step=epoch)  # hides what was logged from there on
-
-    def start(self, model: nn.Module, images: torch.Tensor, prepare: Callable) -> None:
-        """Shows 16 of the uint8 images and the model's graph."""
-        if self.writer is not None:
-            self.writer.add_images("training images", images[:: max(1, len(images) // 16)][:16])
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message=".*torch.jit")  # TensorBoard's writer still traces
-                self.writer.add_graph(model.eval(), prepare(images[:1]))
-
-    def log(self, line: dict) -> None:
-        """Draws the numbers of a line of results.jsonl: ``train_loss`` becomes ``loss/train``."""
-        if self.writer is not None:
-            for key, value in line.items():
-                self.writer.add_scalar("/".join(reversed(key.split("_"))), value, line["epoch"])
-            self.writer.flush()
-
-    def finish(self, settings: dict, line: dict) -> None:
-        """Notes the settings beside the last epoch's numbers, for TensorBoard's table of runs."""
-        if self.writer is not None:
-            if line:
-                plain = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in settings.items()}
-                scores = {f"final/{k}": v for k, v in line.items() if k.endswith(("loss", "accuracy"))}
-                self.writer.add_hparams(plain, scores, run_name=".")
-            self.writer.close()

@@ -1,0 +1,122 @@
+"""A training run: the model and all that changes while it learns, saved and taken up again."""
+
+import math
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from going_modular import engine, utils
+from going_modular.data_setup import ImageSet
+from going_modular.model_builder import TinyVGG
+
+OPTIMIZERS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": partial(torch.optim.SGD, momentum=0.9),
+}
+SAVED = ("model", "optimizer", "scheduler", "scaler")  # parts of a run that have a state_dict
+
+
+class Run:
+    """A model in training, with all that a checkpoint has to hold.
+
+    Args:
+        settings: Options and facts that decide what the training leads to, all of them plain values.
+        images: The training images, uint8 of shape (N, 3, S, S), on the device to train on.
+        epochs: How many there will be, for the cosine schedule.
+    """
+
+    def __init__(self, settings: dict, images: torch.Tensor, epochs: int):
+        self.settings, self.device, self.epoch, self.best_loss = settings, images.device, 0, math.inf
+        torch.manual_seed(settings["seed"])  # before the model is built: its weights are random
+        model = TinyVGG(3, settings["hidden_units"], len(settings["classes"]), settings["image_size"])
+        self.model = model.to(device=self.device, memory_format=torch.channels_last)
+        self.shuffle = torch.Generator().manual_seed(settings["seed"])
+        self.optimizer = OPTIMIZERS[settings["optimizer"]](self.model.parameters(), lr=settings["lr"])
+        cosine = settings["schedule"] == "cosine"
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda epoch: (1 + math.cos(math.pi * epoch / epochs)) / 2 if cosine else 1.0
+        )
+        half = settings["amp"] and self.device.type != "cpu"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
+        self.mean, self.std = engine.channel_statistics(images)
+        rank, _ = engine.process_share()
+        if rank > 0:
+            torch.manual_seed(settings["seed"] + rank)  # augments in another way than the first process
+
+    def prepare(self, images: torch.Tensor, augment: bool = False) -> torch.Tensor:
+        """uint8 images as the model's input, float32 of the same shape; varied before if wanted."""
+        return engine.normalise(engine.augment(images) if augment else images, self.mean, self.std)
+
+    def checkpoint(self) -> dict:
+        """Everything needed to go on as if nothing had happened; all processes have to call it."""
+        world = engine.process_share()[1]
+        random = [utils.random_states(self.device)]
+        if world > 1:
+            random = [None] * world
+            dist.all_gather_object(random, utils.random_states(self.device))
+        states = {part: getattr(self, part).state_dict() for part in SAVED}
+        values = {"epoch": self.epoch, "best_loss": self.best_loss, "settings": self.settings}
+        tensors = {"mean": self.mean, "std": self.std, "shuffle": self.shuffle.get_state()}
+        return {**states, **values, **tensors, "random": random}
+
+    def restore(self, checkpoint: dict, path: Path) -> None:
+        """Takes up the state in a checkpoint.
+
+        Raises:
+            UsageError: It was made with other settings or images; the message names them.
+            ValueError: It does not fit the model.
+        """
+        then = checkpoint["settings"]
+        changed = [f"{k} was {then.get(k)!r}, is {v!r}" for k, v in self.settings.items() if then.get(k) != v]
+        if changed:
+            raise utils.UsageError(f"{path} is of a run with other settings: {'; '.join(changed)}")
+        try:
+            for part in SAVED:
+                getattr(self, part).load_state_dict(checkpoint[part])
+            self.epoch, self.best_loss = checkpoint["epoch"], checkpoint["best_loss"]
+            self.shuffle.set_state(checkpoint["shuffle"])
+            random = checkpoint["random"][engine.process_share()[0]]
+            utils.restore_random_states(random, self.device)
+            statistics = (checkpoint["mean"].to(self.device), checkpoint["std"].to(self.device))
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                f"{path} does not fit this model and version: train anew in another --out"
+            ) from None
+        if not (torch.allclose(self.mean, statistics[0]) and torch.allclose(self.std, statistics[1])):
+            raise utils.UsageError(f"{path} is of a run with other training images")
+        self.mean, self.std = statistics
+
+
+def split(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Holds out a random share of a set, the same one for the same seed; returns the rest and the share."""
+    count = round(share * len(images.paths))
+    order = torch.randperm(len(images.paths), generator=torch.Generator().manual_seed(seed))
+    if not 0 < count < len(order):
+        raise ValueError(f"a share of {share} holds out {count} of {len(order)} images, choose another one")
+    parts = []
+    for rows in (order[count:].sort().values, order[:count].sort().values):
+        paths = [images.paths[row] for row in rows]
+        parts.append(ImageSet(images.images[rows], images.labels[rows], images.classes, paths))
+    return parts[0], parts[1]
+
+
+def train_one_epoch(run: Run, model: torch.nn.Module, sets: dict[str, ImageSet]) -> dict:
+    """Trains for one epoch, then evaluates; returns a line of results.jsonl."""
+    start, train = time.perf_counter(), sets["train"]
+    batches = torch.randperm(len(train.paths), generator=run.shuffle).split(run.settings["batch_size"])
+    prepare = partial(run.prepare, augment=run.settings["augment"])
+    parts = (run.optimizer, run.scaler, run.settings["amp"])
+    loss = engine.train_epoch(model, train.images, train.labels, batches, prepare, *parts)
+    run.epoch += 1
+    line = {"epoch": run.epoch, "lr": run.scheduler.get_last_lr()[0], "train_loss": loss}
+    line["seconds"] = time.perf_counter() - start  # of training alone
+    run.scheduler.step()
+    for part in ("val", "test"):
+        if part in sets:
+            scores = engine.evaluate(run.model, sets[part].images, sets[part].labels, run.prepare)
+            line[f"{part}_loss"], line[f"{part}_accuracy"] = scores
+    return line
