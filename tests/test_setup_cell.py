@@ -1,4 +1,4 @@
-"""The setup cell: on Colab, from any folder, and without the course."""
+"""The setup cell: on Colab and Kaggle, from any folder, and without the course."""
 
 import os
 import re
@@ -85,6 +85,16 @@ def test_on_colab_twice(colab):
     for _ in range(2):
         done = run_in(colab, setup_twice())
         assert output_text(done.cells[-1]).strip() == os.path.realpath(colab / "course" / "notebooks")
+
+
+def test_on_kaggle(colab, monkeypatch):
+    """Kaggle has no google.colab, but says in the environment where the notebook runs."""
+    monkeypatch.delenv("PYTHONPATH")
+    with pytest.raises(CellExecutionError, match="not found\\? Open this notebook inside"):
+        run_in(colab, setup_twice())
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    done = run_in(colab, setup_twice("import sys\nprint('google.colab' in sys.modules)"))
+    assert output_text(done.cells[-1]).split() == [os.path.realpath(colab / "course" / "notebooks"), "False"]
 
 
 def test_on_colab_without_network(colab, monkeypatch):

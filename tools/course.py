@@ -28,12 +28,14 @@ REPOSITORY = re.compile(r'(Repository = "https://github\.com/)([^/"]+/[^/"]+)(")
 SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}/[A-Za-z0-9._-]{1,100}")
 
 SETUP = """\
-# Setup, the same in every notebook. On Colab it fetches the course first.
+# Setup, the same in every notebook. On Colab and Kaggle it fetches the course first.
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-if "google.colab" in sys.modules and not Path("../helper_functions.py").exists():
+hosted = "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ
+if hosted and not Path("../helper_functions.py").exists():
     if not Path("course").exists():
         address = "https://github.com/{slug}"
         subprocess.run(["git", "clone", "--quiet", "--depth=1", address, "course"], check=True)
