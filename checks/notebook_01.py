@@ -102,7 +102,7 @@ def _(answer):
     require(reached == list(found), f"backward() reaches only {reached}")
 
 
-@exercise("01.4", "Find the bug: a module that is none")
+@exercise("01.4", "Find the bug: a module that is not one")
 def _(answer):
     model = run(answer, case="Line()")
     require(isinstance(model, nn.Module), "Line() works, but it is no nn.Module: parameters() is missing")

@@ -592,6 +592,18 @@ def test_killed_while_writing(train, going_modular, monkeypatch, share):
     assert not list(Path("run").glob("*.partial"))
 
 
+def test_random_states_on_another_kind_of_device(going_modular):
+    """A run that began on a CPU goes on elsewhere, and the other way round; the CPU's numbers go on."""
+    utils = going_modular.utils
+    states = utils.random_states(torch.device("cpu"))
+    wanted = torch.rand(3)
+    for device in ("cuda", "mps", "cpu"):
+        utils.restore_random_states(states, torch.device(device))
+        assert torch.equal(torch.rand(3), wanted)
+    utils.restore_random_states(states | {"cuda": torch.zeros(16, dtype=torch.uint8)}, torch.device("cpu"))
+    assert torch.equal(torch.rand(3), wanted)
+
+
 def test_a_file_has_its_name_only_when_it_is_on_the_disk(going_modular, tmp_path, monkeypatch):
     path, order = tmp_path / "file", []
     path.write_bytes(b"old")

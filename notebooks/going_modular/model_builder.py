@@ -78,8 +78,9 @@ class Predictor(nn.Module):
         try:
             settings = checkpoint["settings"]
             self.classes, self.image_size = settings["classes"], settings["image_size"]
-            self.model = TinyVGG(3, settings["hidden_units"], len(self.classes), self.image_size)
-            self.model.load_state_dict(checkpoint["model"])
+            model = TinyVGG(3, settings["hidden_units"], len(self.classes), self.image_size)
+            model.load_state_dict(checkpoint["model"])
+            self.model = model.to(memory_format=torch.channels_last)  # as in training: it is faster
             self.register_buffer("mean", checkpoint["mean"])
             self.register_buffer("std", checkpoint["std"])
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError):

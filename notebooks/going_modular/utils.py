@@ -138,15 +138,15 @@ def load_checkpoint(path: str | Path) -> dict:
 
 
 def random_states(device: torch.device) -> dict[str, torch.Tensor]:
-    """The states of the random numbers of the CPU and of this device, uint8."""
+    """The states of the random numbers of the CPU and of this device, uint8, by the kind of device."""
     states = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
-        states["device"] = torch.get_device_module(device).get_rng_state()
+        states[device.type] = torch.get_device_module(device).get_rng_state()
     return states
 
 
 def restore_random_states(states: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Takes up random numbers where ``random_states`` noted them."""
+    """Takes up random numbers where ``random_states`` noted them; another kind of device keeps its own."""
     torch.set_rng_state(states["cpu"])
-    if device.type != "cpu":
-        torch.get_device_module(device).set_rng_state(states["device"])
+    if device.type != "cpu" and device.type in states:
+        torch.get_device_module(device).set_rng_state(states[device.type])
