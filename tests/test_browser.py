@@ -21,6 +21,7 @@ from stored import LESSONS, ROOT, UNWANTED, code_cells, read, tags
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 TIME_LIMIT = 900  # seconds; for one notebook on a busy machine
+POLL = 0.5  # seconds between two looks at the page
 
 pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine"),
@@ -79,7 +80,7 @@ def wait_for(condition, seconds, explain):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, explain()
-        time.sleep(0.5)
+        time.sleep(POLL)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,7 @@ PANEL = "window.jupyterapp.shell.currentWidget"
 STATE = f"""() => ({{
     status: {PANEL}.sessionContext.session?.kernel?.status,
     counts: {PANEL}.content.widgets.filter(c => c.model.type === 'code').map(c => c.model.executionCount),
+    outputs: {PANEL}.content.widgets.filter(c => c.model.type === 'code').map(c => c.model.outputs.length),
 }})"""
 
 
@@ -133,6 +135,8 @@ def test_in_jupyterlab(lab, page, path):
     wait_for(lambda: page.evaluate(STATE)["counts"][-1] is None, 60, lambda: "nothing started")
     wait_for(at_rest, TIME_LIMIT, lambda: f"still running: {states[-1]}")
     assert "busy" in shown, "the toolbar says that cells are running"
+    silent = silent_cells(states)
+    assert not silent, f"nothing to see for long: {[code_cells(stored)[i].source for i in silent]}"
 
     now = page.evaluate(f"() => {PANEL}.content.model.sharedModel.toJSON()")
     cells = [cell for cell in now["cells"] if cell["cell_type"] == "code"]
@@ -146,6 +150,29 @@ def test_in_jupyterlab(lab, page, path):
     assert drawn["pictures"] >= sum(pictures(cell) for cell in code_cells(stored))
     assert not drawn["broken"], "pictures without content"
     assert contents(page) == headings(stored)
+
+
+def silent_cells(states):
+    """Cells that take ten seconds, and a fifth of the notebook's time, and show nothing before they end."""
+    polls, seen = {}, set()
+    for state in states:
+        if None in state["counts"]:
+            running = state["counts"].index(None)
+            polls[running] = polls.get(running, 0) + 1
+            seen |= {running} if state["outputs"][running] else set()
+    long = max(10 / POLL, sum(polls.values()) / 5)
+    return [cell for cell, count in polls.items() if count >= long and cell not in seen]
+
+
+def test_silent_cells_are_found():
+    def polls(running, shown, times):
+        return [
+            {"counts": [1] * running + [None] * (3 - running), "outputs": [1] * running + [shown, 0, 0]}
+        ] * times
+
+    loud = polls(0, 0, 2) + polls(1, 0, 12) + polls(1, 1, 30) + polls(2, 0, 10)
+    assert silent_cells(loud) == []
+    assert silent_cells(polls(0, 0, 2) + polls(1, 0, 42) + polls(2, 0, 10)) == [1]
 
 
 def pictures(cell):
