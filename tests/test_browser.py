@@ -3,15 +3,18 @@
 Needs Chromium or Chrome on the machine and skips where there is none.
 """
 
+import http.client
+import json
 import os
+import random
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 
 import pytest
 
@@ -35,15 +38,12 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     copy = folder / "course"
     shutil.copytree(ROOT, copy, ignore=UNWANTED)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     token = secrets.token_hex(8)
     options = [
         "--no-browser",
         "--allow-root",
         "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}",
+        f"--ServerApp.port={random.randint(20_000, 30_000)}",  # if it is taken, Lab tries others
         f"--IdentityProvider.token={token}",
         "--LabApp.expose_app_in_browser=True",
     ]
@@ -59,19 +59,30 @@ def lab(tmp_path_factory):
     log = folder / "log"
     with log.open("wb") as out:
         server = subprocess.Popen(command, cwd=copy, env=environment, stdout=out, stderr=out, process_group=0)
-    address = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: answers(f"{address}/api"), 120, lambda: log.read_text(errors="replace"))
+        explain = partial(log.read_text, errors="replace")
+        wait_for(lambda: port_of(folder / "runtime"), 120, explain)
+        address = f"http://127.0.0.1:{port_of(folder / 'runtime')}"
+        wait_for(lambda: answers(f"{address}/api"), 120, explain)
         yield lambda name: f"{address}/lab/tree/notebooks/{name}?token={token}&reset"
     finally:
         os.killpg(server.pid, 15)
         server.wait(30)
 
 
+def port_of(runtime):
+    """The port that a server has taken, from the file in which it says so; None until it does."""
+    for about in runtime.glob("jpserver-*.json"):
+        try:
+            return json.loads(about.read_text(encoding="utf-8"))["port"]
+        except ValueError:  # not written to the end yet
+            return None
+
+
 def answers(address):
     try:
         return urllib.request.urlopen(address, timeout=5).status == 200
-    except (urllib.error.URLError, OSError):
+    except (urllib.error.URLError, http.client.HTTPException, OSError):
         return False
 
 
