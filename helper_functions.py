@@ -7,6 +7,7 @@ are given or on a new one, and return it. Shares are fractions between 0 and 1 e
 """
 
 import math
+import os
 import random
 import statistics
 import time
@@ -36,7 +37,8 @@ _LARGEST_DRAWING = 400  # boxes; beyond that the numbers in them cannot be read
 def set_up() -> None:
     """Checks the version of PyTorch and sets the style of all figures.
 
-    The setup cell of every notebook calls it. White figures, so that they read on a dark page
+    The setup cell of every notebook calls it. Programs that a notebook starts print without
+    colours, which Python adds from 3.13 on. White figures, so that they read on a dark page
     as on a light one; the Okabe-Ito palette with a line style of its own for each colour, so
     that no line is known by colour alone.
 
@@ -55,6 +57,9 @@ def set_up() -> None:
             f"this course needs PyTorch 2.6 or newer, found {torch.__version__}: "
             'run %pip install --upgrade "torch>=2.6" torchvision and restart the kernel'
         )
+
+    # Jupyter sets FORCE_COLOR; the text of errors and help should be the same on every Python.
+    os.environ.setdefault("PYTHON_COLORS", "0")
 
     dashes = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2))]
     mpl.rcParams.update(

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from exercise_checks import exercise, fresh_generator, require, run, same
 
@@ -77,7 +78,36 @@ def _(answer):
         same(got, want, case=case)
 
 
-@exercise("03.4", "The parameters of a convolution")
+@exercise("03.4", "Find the bug: a test that is too kind")
+def _(answer):
+    g = fresh_generator()
+    for n, m, size in ((50, 23, 8), (12, 40, 5)):
+        case = f"{n} training and {m} test examples in batches of {size}"
+        X, y = torch.randperm(1000, generator=g)[: n + m].float(), torch.randint(0, 9, (n + m,), generator=g)
+        train, test = X[:n], X[n:]
+        sets = TensorDataset(train, y[:n]), TensorDataset(test, y[n:])
+        got = run(answer, *sets, size, case=case)
+        pair = isinstance(got, (tuple, list)) and len(got) == 2
+        require(pair and all(isinstance(t, DataLoader) for t in got), f"expected two DataLoaders, for {case}")
+
+        def epoch(loader, case=case):
+            return [X for X, y in run(lambda: list(loader), case=case)]
+
+        for name, parts, others in (("training", epoch(got[0]), test), ("test", epoch(got[1]), train)):
+            sizes = [len(part) for part in parts]
+            full = len(parts) > 0 and set(sizes[:-1]) == {size}
+            require(full, f"the {name} batches have sizes that begin with {sizes[:4]}, for {case}")
+            foreign = torch.isin(torch.cat(parts), others).any()
+            require(not foreign, f"the {name} loader hands out examples of the other set, for {case}")
+            missing = n + m - len(others) - sum(sizes)
+            require(missing == 0, f"{missing} examples are missing in the {name} loader, for {case}")
+        first, second, tested = (torch.cat(epoch(loader)) for loader in (got[0], *got))
+        require(not first.equal(second), f"the training loader has the same order in every epoch, for {case}")
+        require(tested.equal(test), f"the test loader changes the order of the examples, for {case}")
+        same(first.sort().values, train.sort().values, case=case)
+
+
+@exercise("03.5", "The parameters of a convolution")
 def _(answer):
     settings = [
         (1, 10, 3, True),
@@ -100,7 +130,7 @@ def _(answer):
         same(got, want, case=case)
 
 
-@exercise("03.5", "Find the bug: statistics of the wrong set")
+@exercise("03.6", "Find the bug: statistics of the wrong set")
 def _(answer):
     g = fresh_generator()
     for n, m, channels in ((40, 20, 3), (30, 1, 1), (25, 10, 2)):
@@ -147,7 +177,7 @@ class _Counting(nn.Module):
         return -logits if self.training else logits
 
 
-@exercise("03.6", "The accuracy of a set")
+@exercise("03.7", "The accuracy of a set")
 def _(answer):
     g = fresh_generator()
     for sizes, mode in (((8, 8, 8, 1), True), ((5, 5), False), ((7,), True), ((10, 3), True)):
@@ -179,7 +209,7 @@ def _(answer):
         )
 
 
-@exercise("03.7", "Find the bug: a model that cannot say no")
+@exercise("03.8", "Find the bug: a model that cannot say no")
 def _(answer):
     model = run(answer, case="Classifier()")
     require(isinstance(model, nn.Module), "the result of Classifier() is no nn.Module")
@@ -212,7 +242,7 @@ def _(answer):
         same(got, logits, case=case)
 
 
-@exercise("03.8", "The most confident mistakes")
+@exercise("03.9", "The most confident mistakes")
 def _(answer):
     g = fresh_generator()
     for n, classes, k in ((60, 5, 4), (30, 3, 1), (12, 4, 50)):
@@ -249,7 +279,7 @@ def _(answer):
         same(got, want, case=case)
 
 
-@exercise("03.9", "Max pooling by hand")
+@exercise("03.10", "Max pooling by hand")
 def _(answer):
     g = fresh_generator()
     for shape, k in (((2, 3, 8, 8), 2), ((1, 1, 9, 6), 3), ((3, 2, 7, 9), 2), ((1, 4, 5, 5), 5)):
@@ -269,7 +299,7 @@ def _(answer):
         same(got, want, case=case, hint="some windows hold pixels that are not neighbours")
 
 
-@exercise("03.10", "A convolution with channels")
+@exercise("03.11", "A convolution with channels")
 def _(answer):
     g = fresh_generator()
     for n, n_in, n_out, size, k in (
