@@ -83,28 +83,29 @@ def _(answer):
     g = fresh_generator()
     for n, m, size in ((50, 23, 8), (12, 40, 5)):
         case = f"{n} training and {m} test examples in batches of {size}"
-        X, y = torch.randperm(1000, generator=g)[: n + m].float(), torch.randint(0, 9, (n + m,), generator=g)
-        train, test = X[:n], X[n:]
-        sets = TensorDataset(train, y[:n]), TensorDataset(test, y[n:])
-        got = run(answer, *sets, size, case=case)
+        X = torch.randperm(1000, generator=g)[: n + m]
+        train, test = (X[:n], X[:n] % 10), (X[n:], X[n:] % 10)
+        got = run(answer, TensorDataset(*train), TensorDataset(*test), size, case=case)
         pair = isinstance(got, (tuple, list)) and len(got) == 2
         require(pair and all(isinstance(t, DataLoader) for t in got), f"expected two DataLoaders, for {case}")
 
         def epoch(loader, case=case):
-            return [X for X, y in run(lambda: list(loader), case=case)]
+            return run(lambda: [torch.stack((X, y)) for X, y in loader], case=case)
 
-        for name, parts, others in (("training", epoch(got[0]), test), ("test", epoch(got[1]), train)):
-            sizes = [len(part) for part in parts]
+        train, test = torch.stack(train), torch.stack(test)  # (2, N): inputs and labels
+        first, second, tested = epoch(got[0]), epoch(got[0]), epoch(got[1])
+        for name, parts, own, other in (("training", first, train, test), ("test", tested, test, train)):
+            sizes = [part.shape[1] for part in parts]
             full = len(parts) > 0 and set(sizes[:-1]) == {size}
             require(full, f"the {name} batches have sizes that begin with {sizes[:4]}, for {case}")
-            foreign = torch.isin(torch.cat(parts), others).any()
+            foreign = torch.isin(torch.cat(parts, dim=1)[0], other[0]).any()
             require(not foreign, f"the {name} loader hands out examples of the other set, for {case}")
-            missing = n + m - len(others) - sum(sizes)
-            require(missing == 0, f"{missing} examples are missing in the {name} loader, for {case}")
-        first, second, tested = (torch.cat(epoch(loader)) for loader in (got[0], *got))
+            count = f"the {name} loader hands out {sum(sizes)} of {own.shape[1]} examples"
+            require(sum(sizes) == own.shape[1], f"{count}, for {case}")
+        first, second, tested = (torch.cat(parts, dim=1) for parts in (first, second, tested))
         require(not first.equal(second), f"the training loader has the same order in every epoch, for {case}")
         require(tested.equal(test), f"the test loader changes the order of the examples, for {case}")
-        same(first.sort().values, train.sort().values, case=case)
+        same(first[:, first[0].argsort()], train[:, train[0].argsort()], case=case)
 
 
 @exercise("03.5", "The parameters of a convolution")
