@@ -16,7 +16,7 @@ OLDEST = .venv-oldest
 PRE = .venv-pre
 # Where the next torch comes from; pip's own index has release candidates at times.
 PRE_INDEX ?=
-LAX = --nbval-lax $(PYTEST_ARGS) notebooks helper_functions.py exercise_checks.py drawn_data.py drawn_food.py
+LAX = --nbval-lax $(PYTEST_ARGS) notebooks helper_functions.py learn_pytorch
 
 .PHONY: env lab test lax test-lax test-pre refresh lint bench links publish clean
 
@@ -52,7 +52,7 @@ test-pre:
 	$(MAKE) lax VENV=$(PRE) PIP_ARGS="$(PIP_ARGS) --pre $(addprefix --extra-index-url=,$(PRE_INDEX))"
 
 refresh: env
-	$(BIN)/python tools/course.py refresh $(NB)
+	$(BIN)/python tools/refresh.py refresh $(NB)
 
 lint: env
 	$(BIN)/ruff check .
@@ -66,7 +66,7 @@ links: env
 	$(BIN)/python tools/links.py
 
 publish: env
-	$(BIN)/python tools/course.py publish "$(REPO)"
+	$(BIN)/python tools/refresh.py publish "$(REPO)"
 
 clean:
 	rm -rf $(VENV) $(OLDEST) $(PRE) .pytest_cache .ruff_cache

@@ -1,9 +1,10 @@
-"""Closes three gaps of nbval 0.11.0, for the strict and the lax mode alike, and finds the data.
+"""Closes gaps of nbval 0.11.0, for the strict and the lax mode alike, and finds the data.
 
 A kernel that dies is reported within seconds instead of after the cell's time limit; a magic
-that fails, fails its cell; a cell tagged ``raises-exception`` that raises nothing, fails. A cell
-tagged ``real-data`` is run in any case and compared where the real FashionMNIST is present, one
-tagged ``drawn-data`` where the drawn pictures of food are.
+that fails, fails its cell; a cell tagged ``raises-exception`` that raises nothing, fails. Figures
+are compared (nbval skips them), and the numbers of a cell with a tag such as ``within-0.03``
+within that tolerance. A cell tagged ``real-data`` is run in any case and compared where the real
+FashionMNIST is present, one tagged ``drawn-data`` where the drawn pictures of food are.
 """
 
 import contextlib
@@ -11,13 +12,18 @@ import functools
 import io
 import os
 import time
+from pathlib import Path
 from queue import Empty
 
 import matplotlib
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell
 
-from course_data import fashion_mnist, pizza_steak_sushi
+import figures
+import tolerance
+from learn_pytorch.data import fashion_mnist, pizza_steak_sushi
+
+LOCK = Path(__file__).parent / "requirements.lock"
 
 matplotlib.use("agg")  # tests draw without a screen, in this process only
 os.environ.pop("MPLBACKEND", None)  # kernels choose the inline backend themselves
@@ -85,6 +91,23 @@ def runtest(self):
         self.raise_cell_error("A magic in this cell failed, see its output on stderr")
 
 
+def compare_outputs(self, test, ref, skip_compare=None):
+    """Compares as nbval does, numbers within the cell's tolerance, and figures, too."""
+    allowed = tolerance.of(self.cell.metadata.get("tags", []))
+    if allowed:
+        test = tolerance.adopt(test, ref, allowed)
+    if not nbval_compare_outputs(self, test, ref, skip_compare):
+        return False
+    new, stored = figures.pictures(test), figures.pictures(ref)
+    exact = figures.locked(LOCK) and not allowed
+    problems = [f"{len(new)} figures, stored are {len(stored)}"] if len(new) != len(stored) else []
+    problems += [p for a, b in zip(new, stored, strict=False) if (p := figures.difference(a, b, exact))]
+    self.comparison_traceback += [f"{self.colors.FAIL}figure: {p}{self.colors.ENDC}" for p in problems]
+    return not problems
+
+
+nbval_compare_outputs = IPyNbCell.compare_outputs
+IPyNbCell.compare_outputs = compare_outputs
 nbval_runtest = IPyNbCell.runtest
 IPyNbCell.runtest = runtest
 RunningKernel.await_reply = await_reply

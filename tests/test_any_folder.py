@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from PIL import Image, ImageDraw
 
-import course
+import refresh
 from stored import LESSONS, code_cells, output_text, tags
 
 COUNTS = {"ball": 9, "big box": 7, "bröt": 6, "kite": 2}  # images for training; 3 of each for testing
@@ -49,7 +49,7 @@ def ran(tmp_path_factory):
     notebook = nbformat.read(path, as_version=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSE_IMAGES", str(folder))
-        course.execute(notebook, path.parent)
+        refresh.execute(notebook, path.parent)
     return notebook
 
 

@@ -18,7 +18,7 @@ from functools import partial
 
 import pytest
 
-from course_data import fashion_mnist
+from learn_pytorch.data import fashion_mnist
 from stored import LESSONS, ROOT, UNWANTED, code_cells, read, tags
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

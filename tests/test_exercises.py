@@ -6,13 +6,13 @@ import nbformat
 import pytest
 import torch
 
-import course
-import exercise_checks
-from exercise_checks import NotYet, check, exercise, fresh_generator, progress, require, run, same
+import refresh
+from learn_pytorch import exercises
+from learn_pytorch.exercises import NotYet, check, exercise, fresh_generator, progress, require, run, same
 from stored import LESSONS, code_cells, output_text, read, tags
 
 VERDICT = re.compile(r"^(\d\d\.\d+) (passed|not attempted yet|not yet: .*)$", re.MULTILINE)
-NUMBERS = [number for path in LESSONS for number in exercise_checks._load(path.name[:2])]
+NUMBERS = [number for path in LESSONS for number in exercises._load(path.name[:2])]
 
 
 def verdicts(path, tag=None):
@@ -24,7 +24,7 @@ def verdicts(path, tag=None):
 @pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.name)
 def test_every_exercise_is_there_and_solved(path):
     solutions = path.parent / "solutions" / path.name
-    numbers = list(exercise_checks._load(path.name[:2]))
+    numbers = list(exercises._load(path.name[:2]))
     assert len(numbers) >= 8, "eight or more exercises"
 
     stubs = verdicts(path)
@@ -45,10 +45,10 @@ def test_every_exercise_is_there_and_solved(path):
 def test_exercises_are_presented(path):
     """Heading with difficulty and minutes, hints folded away, one of them Find the bug."""
     text = "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
-    for number, task in exercise_checks._load(path.name[:2]).items():
+    for number, task in exercises._load(path.name[:2]).items():
         heading = rf"^### {re.escape(number)} {re.escape(task.title)} [●○]{{3}} · \d+ minutes?$"
         assert re.search(heading, text, re.MULTILINE), f"{number} {task.title}: its heading"
-    assert text.count("<summary>Hint") >= len(exercise_checks._load(path.name[:2]))
+    assert text.count("<summary>Hint") >= len(exercises._load(path.name[:2]))
     assert re.search(r"Find the bug", text)
 
 
@@ -114,9 +114,9 @@ def test_untouched_stub(number, capsys):
 @pytest.fixture
 def doubling(monkeypatch):
     """An exercise of our own: double a matrix."""
-    monkeypatch.setattr(exercise_checks, "_exercises", {})
-    monkeypatch.setattr(exercise_checks, "_load", lambda notebook: exercise_checks._exercises)
-    monkeypatch.setattr(exercise_checks, "TIME_LIMIT", 2)
+    monkeypatch.setattr(exercises, "_exercises", {})
+    monkeypatch.setattr(exercises, "_load", lambda notebook: exercises._exercises)
+    monkeypatch.setattr(exercises, "TIME_LIMIT", 2)
 
     @exercise("99.1", "Double it")
     def examine(answer):
@@ -250,10 +250,10 @@ def test_answers_of_a_lesson_survive_in_a_notebook():
     """The line of a learner's error is found in a notebook's cell as well."""
     cells = [
         "import sys; sys.path.insert(0, '..')",
-        "from exercise_checks import run, NotYet",
+        "from learn_pytorch.exercises import run, NotYet",
         "def answer(x):\n    y = x + 1\n    return y[5]",
         "try:\n    run(answer, [1])\nexcept NotYet as problem:\n    print(problem)",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    course.execute(notebook, LESSONS[0].parent)
+    refresh.execute(notebook, LESSONS[0].parent)
     assert "(in `y = x + 1`)" in output_text(notebook.cells[-1])

@@ -30,7 +30,7 @@ from helper_functions import TensorLoader, count_parameters, evaluate, train_epo
 from stored import LESSONS, code_cells, read
 from test_scripts_are_written import written_files
 
-HELPERS = Path(__file__).parent
+HELPERS = Path(__file__).parent / "support"
 NAMES = ("data_setup", "engine", "utils", "model_builder", "training_run", "tracking", "train", "predict")
 CLASSES = ["pizza", "steak", "sushi"]
 SMALL = ["--image-size", "8", "--hidden-units", "2", "--batch-size", "5", "--device", "cpu"]

@@ -65,5 +65,5 @@ def test_report(monkeypatch, capsys):
 def test_addresses():
     found = links.addresses()
     assert any(address.startswith("https://docs.pytorch.org/") for address in found)
-    assert not any(links.course.slug() in address for address in found)
+    assert not any(links.refresh.slug() in address for address in found)
     assert all(address[-1] not in ".,)" for address in found)

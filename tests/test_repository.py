@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-import course
-import index
+import docs
+import refresh
 from stored import LESSONS, ROOT, read, tags
 
 LINT = ["ruff", "check", "."]
@@ -54,13 +54,13 @@ def test_sanitising_takes_devices_as_equal():
 
 
 def test_pages_are_those_that_refresh_makes():
-    made = index.pages(LESSONS)
+    made = docs.pages(LESSONS)
     stored = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
     assert stored == made, "make refresh writes them"
 
 
 def test_pages_hold_every_question_and_every_error():
-    pages = index.pages(LESSONS)
+    pages = docs.pages(LESSONS)
     for notebook in map(read, LESSONS):
         for cell in notebook.cells:
             place = f"#cell-id={cell.id})"
@@ -76,9 +76,9 @@ def test_an_error_without_cause_and_fix_is_refused(tmp_path, text):
     following = next(i for i, c in enumerate(notebook.cells) if "raises-exception" in tags(c)) + 1
     notebook.cells[following].source = text
     path = tmp_path / LESSONS[0].name
-    course.write(notebook, path)
+    refresh.write(notebook, path)
     with pytest.raises(ValueError, match="followed by a text cell with"):
-        index.pages([path])
+        docs.pages([path])
 
 
 def test_readme_lists_every_lesson():
@@ -86,7 +86,7 @@ def test_readme_lists_every_lesson():
     for path in LESSONS:
         inside = f"notebooks/{path.name}"
         assert f"]({inside})" in text, f"{inside} has a row"
-        assert f"(https://colab.research.google.com/github/{course.slug()}/blob/main/{inside})" in text
+        assert f"(https://colab.research.google.com/github/{refresh.slug()}/blob/main/{inside})" in text
 
 
 def test_workflow_runs_the_commands_of_the_makefile():

@@ -13,8 +13,8 @@ import pytest
 import torch
 from nbclient.exceptions import CellExecutionError
 
-import course
-from course_data import fashion_mnist, pizza_steak_sushi
+import refresh
+from learn_pytorch.data import fashion_mnist, pizza_steak_sushi
 from stored import LESSONS, ROOT, UNWANTED, code_cells, output_text, read, tags
 
 COLAB = """\
@@ -27,7 +27,7 @@ sys.modules["google.colab"] = google.colab
 
 def run_in(folder, notebook):
     """Runs a notebook with a kernel started in ``folder``."""
-    course.execute(notebook, folder)
+    refresh.execute(notebook, folder)
     return notebook
 
 
@@ -55,7 +55,7 @@ def colab(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{origin.as_uri()}.insteadOf")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", f"https://github.com/{course.slug()}")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", f"https://github.com/{refresh.slug()}")
     content = tmp_path / "content"
     content.mkdir()
     return content
@@ -78,7 +78,7 @@ def test_on_colab(colab, path):
 
 
 def setup_twice(then=""):
-    cells = [course.setup_cell(), course.setup_cell(), f"import os\nprint(os.getcwd())\n{then}"]
+    cells = [refresh.setup_cell(), refresh.setup_cell(), f"import os\nprint(os.getcwd())\n{then}"]
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
 
 
@@ -136,7 +136,7 @@ def test_on_colab_without_torchmetrics(colab, bare, monkeypatch):
     (torch_before,) = environment.glob("lib/python*/site-packages/torch-*.dist-info")
     script = colab / "setup.ipy"
     then = "\nimport torch, torchinfo, torchmetrics\nprint(torchmetrics.__file__, torch.__file__)"
-    script.write_text(course.setup_cell() + then)
+    script.write_text(refresh.setup_cell() + then)
     command = [environment / "bin" / "python", "-m", "IPython", "--quick", script]
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # IPython would look there too
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
@@ -149,7 +149,7 @@ def test_on_colab_without_torchmetrics(colab, bare, monkeypatch):
 
 @pytest.mark.parametrize("folder", [".", "notebooks", "notebooks/solutions", "tests"])
 def test_from_any_folder_of_the_course(folder):
-    run_in(ROOT / folder, setup_twice("import exercise_checks"))
+    run_in(ROOT / folder, setup_twice("import learn_pytorch.exercises"))
 
 
 def test_elsewhere_with_the_course_on_the_path(tmp_path, monkeypatch):
@@ -165,7 +165,7 @@ def test_elsewhere_without_it(tmp_path):
 def test_publish_rewrites_every_address(tmp_path):
     copy = tmp_path / "course"
     shutil.copytree(ROOT, copy, ignore=UNWANTED)
-    command = [sys.executable, "tools/course.py", "publish"]
+    command = [sys.executable, "tools/refresh.py", "publish"]
     refused = subprocess.run([*command, "no-slash"], cwd=copy, capture_output=True, text=True)
     assert refused.returncode == 1 and "expected REPO=owner/name" in refused.stderr
 
@@ -173,14 +173,14 @@ def test_publish_rewrites_every_address(tmp_path):
     texts = [
         p.read_text(encoding="utf-8") for p in copy.rglob("*.*") if p.suffix in (".ipynb", ".md", ".toml")
     ]
-    assert not any(course.slug() in text for text in texts)
-    expected = 2 * len(course.notebooks() + course.notebooks(solutions=True))
+    assert not any(refresh.slug() in text for text in texts)
+    expected = 2 * len(refresh.notebooks() + refresh.notebooks(solutions=True))
     assert sum(t.count("github/some-one/some.course/blob/main/notebooks/") for t in texts) >= expected
     assert sum(t.count("github.com/some-one/some.course") for t in texts) > expected / 2
 
 
 def test_nobody_can_register_the_unpublished_address():
     """Unless the course is published, its address is a name that GitHub refuses."""
-    owner = course.slug().split("/")[0]
+    owner = refresh.slug().split("/")[0]
     if owner.startswith("-"):
-        assert not course.SLUG.fullmatch(course.slug())
+        assert not refresh.SLUG.fullmatch(refresh.slug())

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import helper_functions  # noqa: E402
-from course_data import fashion_mnist  # noqa: E402
+from learn_pytorch.data import fashion_mnist  # noqa: E402
 
 WAYS = ("as first written", "fast path", "floor")
 

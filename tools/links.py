@@ -9,7 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-import course
+import refresh
 
 ADDRESS = re.compile(r"https?://[^\s)\"'<>`\\]+")
 # Three more attempts, after 2, 4 and 8 seconds, where a site is busy or stumbles.
@@ -20,10 +20,10 @@ UNKNOWN = {401, 403, 429}  # sites that turn programs away: no proof that a page
 def addresses() -> dict[str, list[str]]:
     """Each address with the files that name it: Markdown pages, text cells, docstrings."""
     found: dict[str, list[str]] = {}
-    root = course.ROOT
+    root = refresh.ROOT
     for path in sorted([*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("*.py")]):
         _collect(path.read_text(encoding="utf-8"), path.name, found)
-    for path in course.notebooks() + course.notebooks(solutions=True):
+    for path in refresh.notebooks() + refresh.notebooks(solutions=True):
         cells = nbformat.read(path, as_version=4).cells
         text = "\n".join(c.source for c in cells if c.cell_type == "markdown")
         _collect(text, path.relative_to(root).as_posix(), found)
@@ -35,7 +35,7 @@ def _collect(text: str, name: str, found: dict[str, list[str]]) -> None:
         address = address.rstrip(".,;:*")
         # Left out: the course itself, not there before it is published, and templates of addresses.
         if (
-            f"/{course.slug()}" not in address
+            f"/{refresh.slug()}" not in address
             and "{" not in address
             and name not in found.setdefault(address, [])
         ):

@@ -1,6 +1,6 @@
 """Exercises that check themselves: ``check("00.3", answer)`` and ``progress("00")``.
 
-The checks stand in ``checks/notebook_NN.py``, one module for each notebook. This module runs
+The checks stand in ``learn_pytorch/checks/notebook_NN.py``, one module for each notebook. This module runs
 them: it keeps a learner's code at arm's length (whatever it raises, changes or never finishes
 becomes one line of advice) and remembers what has been passed in this session.
 """
@@ -219,7 +219,7 @@ def _find(number: str) -> Exercise:
 
 def _load(notebook: str) -> dict[str, Exercise]:
     try:
-        importlib.import_module(f"checks.notebook_{notebook}")
+        importlib.import_module(f"learn_pytorch.checks.notebook_{notebook}")
     except ModuleNotFoundError:
         raise ValueError(f"there are no exercises for notebook {notebook!r}") from None
     found = {n: e for n, e in _exercises.items() if n.startswith(f"{notebook}.")}

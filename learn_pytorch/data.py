@@ -7,11 +7,11 @@ variables steer both:
 * ``COURSE_DATA``: ``auto`` (the default) takes what is on disk, else a mirror, else downloads, else
   draws; ``offline`` never opens a connection; ``real`` fetches the real pictures or says why it
   cannot; ``drawn`` draws.
-* ``COURSE_DATA_DIR``: where the files go; by default the folder ``data`` beside this module.
+* ``COURSE_DATA_DIR``: where the files go; by default the folder ``data`` in the course.
 * ``COURSE_MIRROR``: a folder or an http address that holds the archives (a USB stick, a server in
   the classroom). It is read, never written.
 
-``python course_data.py`` prepares both from a terminal.
+``python -m learn_pytorch.data`` prepares both from a terminal.
 """
 
 import contextlib
@@ -34,6 +34,8 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
+
+from learn_pytorch.progress_bar import progress_bar
 
 CHOICES = ("auto", "real", "drawn", "offline")
 COUNTS = {"train": 60_000, "t10k": 10_000}  # the files' names for training and test set
@@ -88,8 +90,8 @@ def fashion_mnist(root: str | Path | None = None) -> DataSource:
     """Makes sure that FashionMNIST is on disk, and prints in one line whether it is real or drawn.
 
     Args:
-        root: Folder for the files; by default ``$COURSE_DATA_DIR``, else ``data`` beside this
-            module. The real and the drawn set have a folder each inside it.
+        root: Folder for the files; by default ``$COURSE_DATA_DIR``, else ``data`` in the$
+            course. The real and the drawn set have a folder each inside it.
 
     Returns:
         The folder for torchvision, and ``"real"`` or ``"drawn"``.
@@ -98,7 +100,7 @@ def fashion_mnist(root: str | Path | None = None) -> DataSource:
         ValueError: ``COURSE_DATA`` is none of the four choices.
         DataError: The real set was asked for and cannot be had, or the folder cannot be written.
     """
-    import drawn_data
+    from learn_pytorch import drawn_fashion
 
     root = _root(root)
     data_set = _DataSet(
@@ -109,7 +111,7 @@ def fashion_mnist(root: str | Path | None = None) -> DataSource:
         near=lambda: _folders_with_archives(root),
         unpack=lambda folder, connect: _unpack_real(folder, root, connect),
         draw=_draw,
-        drawn_kind=f"drawn, version {drawn_data.VERSION}",
+        drawn_kind=f"drawn, version {drawn_fashion.VERSION}",
     )
     return _provide(data_set, root)
 
@@ -118,8 +120,8 @@ def pizza_steak_sushi(root: str | Path | None = None) -> DataSource:
     """Makes sure that pictures of three dishes are on disk, and prints whether they are real or drawn.
 
     Args:
-        root: Folder for the files; by default ``$COURSE_DATA_DIR``, else ``data`` beside this
-            module. The real and the drawn set have a folder each in its ``pizza_steak_sushi``.
+        root: Folder for the files; by default ``$COURSE_DATA_DIR``, else ``data`` in the$
+            course. The real and the drawn set have a folder each in its ``pizza_steak_sushi``.
 
     Returns:
         The folder that holds ``train`` and ``test``, each with one folder of JPEG files for each
@@ -130,7 +132,7 @@ def pizza_steak_sushi(root: str | Path | None = None) -> DataSource:
         DataError: The real set was asked for and cannot be had, the folder cannot be written, or
             somebody put pictures or folders of their own into it.
     """
-    import drawn_food
+    from learn_pytorch import drawn_food
 
     root = _root(root) / "pizza_steak_sushi"
     data_set = _DataSet(
@@ -152,7 +154,7 @@ def pizza_steak_sushi(root: str | Path | None = None) -> DataSource:
 
 
 def _root(root: str | Path | None) -> Path:
-    root = Path(root or os.environ.get("COURSE_DATA_DIR") or Path(__file__).parent / "data")
+    root = Path(root or os.environ.get("COURSE_DATA_DIR") or Path(__file__).parent.parent / "data")
     return root.expanduser().resolve()
 
 
@@ -273,13 +275,13 @@ def _folders_with_archives(root: Path) -> list[Path]:
 
 def _draw(folder: Path) -> None:
     """Draws training and test set, each from random numbers of its own."""
-    import drawn_data
+    from learn_pytorch import drawn_fashion
 
     raw = folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
-    with progress_bar(sum(COUNTS.values()), "drawing FashionMNIST", "image") as bar:
+    with progress_bar(what="drawing FashionMNIST", total=sum(COUNTS.values()), unit="image") as bar:
         for seed, (split, count) in enumerate(COUNTS.items()):
-            images, labels = drawn_data.draw(count, seed, bar.update)
+            images, labels = drawn_fashion.draw(count, seed, bar.update)
             write_idx(raw / f"{split}-images-idx3-ubyte", images)
             write_idx(raw / f"{split}-labels-idx1-ubyte", labels)
 
@@ -381,7 +383,7 @@ def check_nothing_added(folder: Path) -> None:
 
 def _draw_food(folder: Path) -> None:
     """Draws training and test set, each scene from random numbers of its own."""
-    import drawn_food
+    from learn_pytorch import drawn_food
 
     def draw(job: tuple[int, str, str, int]) -> None:
         part, split, name, index = job
@@ -396,7 +398,7 @@ def _draw_food(folder: Path) -> None:
             (folder / split / name).mkdir(parents=True)
             jobs += [(part, split, name, index) for index in range(count)]
     with (
-        progress_bar(len(jobs), "drawing pizza, steak and sushi", "image") as bar,
+        progress_bar(what="drawing pizza, steak and sushi", total=len(jobs), unit="image") as bar,
         ThreadPoolExecutor(2) as pool,
     ):
         for _ in pool.map(draw, jobs):
@@ -533,10 +535,10 @@ def _receive(url: str, name: str) -> Iterator[bytes]:
     deadline = time.monotonic() + DOWNLOAD_LIMIT
     received = 0
     try:
-        request = urllib.request.Request(url, headers={"User-Agent": "course_data.py"})
+        request = urllib.request.Request(url, headers={"User-Agent": "learn_pytorch"})
         with urllib.request.urlopen(request, timeout=SILENCE) as response:
             size = int(response.headers.get("Content-Length") or 0)
-            with progress_bar(size, name, "B") as bar:
+            with progress_bar(what=name, total=size, unit="B") as bar:
                 # read1 returns what has come; read would wait for a server that drips for ever.
                 while chunk := response.read1(_CHUNK):
                     if time.monotonic() > deadline:
@@ -599,33 +601,9 @@ def unpack_zip(archive: Path, folder: Path) -> None:
         raise DataError(f"{archive} is damaged ({problem}): fetch it again") from problem
 
 
-@contextlib.contextmanager
-def progress_bar(total: int, what: str, unit: str):
-    """A bar on a terminal and in a notebook that somebody watches; elsewhere nothing.
-
-    No output of a notebook keeps it. A kernel knows whether somebody sits at it from each request's
-    ``allow_stdin``: JupyterLab, VS Code and Colab can answer a question, nbval and nbclient cannot.
-    For those the bar stays away. In a watched notebook it is text, wiped out when it ends; a widget
-    would leave a bar stuck at 0 % in the saved file.
-    """
-    from tqdm import tqdm
-
-    ipython = sys.modules.get("IPython")
-    kernel = getattr(ipython.get_ipython(), "kernel", None) if ipython else None
-    watched = getattr(kernel, "_allow_stdin", False)
-    terminal = kernel is None and sys.stderr is not None and sys.stderr.isatty()
-    shown = {"unit": unit, "unit_scale": True, "leave": False, "disable": not (watched or terminal)}
-    try:
-        with tqdm(total=total or None, desc=what, **shown) as bar:
-            yield bar
-    finally:
-        if watched:
-            ipython.display.clear_output(wait=True)
-
-
 if __name__ == "__main__":
     try:
         for prepare in (fashion_mnist, pizza_steak_sushi):
             print(f"in {prepare().root}")
     except (DataError, ValueError) as error:
-        sys.exit(f"course_data.py: {error}")
+        sys.exit(f"learn_pytorch.data: {error}")

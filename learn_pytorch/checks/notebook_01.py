@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from exercise_checks import exercise, fresh_generator, require, run, same
+from learn_pytorch.exercises import exercise, fresh_generator, require, run, same
 
 PARTS = ("X_train", "y_train", "X_test", "y_test")
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from exercise_checks import exercise, fresh_generator, require, run, same
+from learn_pytorch.exercises import exercise, fresh_generator, require, run, same
 
 
 def _tensor(got, case: str) -> None:

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
+from PIL import Image
+
+import figures
 
 QUESTION = re.compile(r"\*\*([^*\n]+\?)\*\*")
 REMEDY = re.compile(r"\*\*Cause:\*\*\s*(.+?)\s*\*\*Fix:\*\*\s*(.+?)\s*(?:\n\n|$)", re.DOTALL)
@@ -38,16 +41,15 @@ def pages(lessons: list[Path]) -> dict[str, str]:
 
 def cover(lessons: list[Path]) -> bytes:
     """A PNG file: one figure of each notebook that has a cell with the tag ``cover``."""
-    figures = []
+    drawn = []
     for path in lessons:
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if "cover" in cell.metadata.get("tags", []):
-                data = next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
-                image = plt.imread(io.BytesIO(base64.b64decode(data)))
-                figures.append((_title(path, notebook), image))
-    fig, axes = plt.subplots((len(figures) + 1) // 2, 2, figsize=(11, 9.5), layout="constrained")
-    for ax, (title, image) in zip(axes.flat, figures, strict=False):
+                image = Image.open(io.BytesIO(base64.b64decode(figures.pictures(cell.outputs)[0])))
+                drawn.append((_title(path, notebook), image))
+    fig, axes = plt.subplots((len(drawn) + 1) // 2, 2, figsize=(11, 9.5), layout="constrained")
+    for ax, (title, image) in zip(axes.flat, drawn, strict=False):
         ax.imshow(image)
         ax.set_title(title, loc="left", fontsize=11, color="#555555")
     for ax in axes.flat:

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from exercise_checks import exercise, fresh_generator, require, run, same
+from learn_pytorch.exercises import exercise, fresh_generator, require, run, same
 
 
 @exercise("00.1", "Count down")

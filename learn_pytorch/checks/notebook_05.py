@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from exercise_checks import NotYet, exercise, fresh_generator, require, run, same
+from learn_pytorch.exercises import NotYet, exercise, fresh_generator, require, run, same
 
 
 def _quietly(answer, *args, case: str = ""):

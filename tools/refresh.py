@@ -1,7 +1,7 @@
-"""Keeps the notebooks in order: ``python tools/course.py refresh [NN]`` and ``publish OWNER/NAME``.
+"""Keeps the notebooks in order: ``python tools/refresh.py refresh [NN]`` and ``publish OWNER/NAME``.
 
 ``refresh`` runs notebooks from a fresh kernel and saves what came out, in one normal form; then it
-makes the pages in ``docs/`` anew (``tools/index.py``).
+makes the pages in ``docs/`` anew (``tools/docs.py``).
 ``publish`` writes the repository's address into every badge and setup cell.
 """
 
@@ -17,7 +17,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-import index
+import docs
+import figures
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL_TIMEOUT = 600  # seconds
@@ -98,12 +99,14 @@ def normalise(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookN
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        cell.metadata = nbformat.from_dict({"tags": sorted(tags)} if tags else {})
+        kept = {"alt": " ".join(cell.metadata.get("alt", "").split()), "tags": sorted(tags)}
+        cell.metadata = nbformat.from_dict({name: value for name, value in kept.items() if value})
         cell.source = cell.source.strip("\n")
         for output in cell.get("outputs", []):
             output.pop("transient", None)
             if "metadata" in output:
                 output.metadata = {}
+            figures.compress(output.get("data", {}))
             if output.output_type == "error":
                 output.traceback = _without_library_frames(output.traceback)
     for position in (0, -1):
@@ -131,9 +134,9 @@ def write(notebook: nbformat.NotebookNode, path: Path) -> None:
 def write_pages() -> None:
     """Makes the pages in ``docs/`` from the stored notebooks."""
     (ROOT / "docs").mkdir(exist_ok=True)
-    for name, text in index.pages(notebooks()).items():
+    for name, text in docs.pages(notebooks()).items():
         _save(text.encode(), ROOT / "docs" / name)
-    _save(index.cover(notebooks()), ROOT / "docs" / "cover.png")
+    _save(docs.cover(notebooks()), ROOT / "docs" / "cover.png")
 
 
 def _save(content: bytes, path: Path) -> None:
@@ -204,11 +207,17 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("refresh", help="run notebooks, save their outputs")
     one.add_argument("number", nargs="?", default="", help="only the notebook of this number, e.g. 00")
+    commands.add_parser("tidy", help="put all notebooks into the normal form, without running them")
     two = commands.add_parser("publish", help="set the repository's address")
     two.add_argument("repo", help="owner/name")
     arguments = parser.parse_args()
     if arguments.command == "publish":
         publish(arguments.repo)
+        return
+    if arguments.command == "tidy":
+        for path in notebooks() + notebooks(solutions=True):
+            write(normalise(nbformat.read(path, as_version=4), path), path)
+        write_pages()
         return
     chosen = [p for p in notebooks() + notebooks(solutions=True) if p.name.startswith(arguments.number)]
     if not chosen:

@@ -23,12 +23,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from torchvision.datasets import FashionMNIST, ImageFolder
 
-import course_data
-import drawn_data
-import drawn_food
-from course_data import DataError, fashion_mnist, pizza_steak_sushi
+from learn_pytorch import data as course_data
+from learn_pytorch import drawn_fashion, drawn_food
+from learn_pytorch.data import DataError, fashion_mnist, pizza_steak_sushi
 
-ROOT = Path(course_data.__file__).parent
+ROOT = Path(course_data.__file__).parent.parent
 REAL = "FashionMNIST: real, 30 training and 20 test images\n"
 DRAWN = (
     "FashionMNIST: drawn by this course, 30 training and 20 test images "
@@ -221,7 +220,7 @@ def test_a_drawn_set_in_the_place_of_the_real_one_is_found_out(archives, monkeyp
 def test_an_older_drawing_is_drawn_again(monkeypatch):
     root = fashion_mnist().root
     before = (root / "complete.json").read_text()
-    monkeypatch.setattr(drawn_data, "VERSION", 0)
+    monkeypatch.setattr(drawn_fashion, "VERSION", 0)
     assert fashion_mnist().root == root and (root / "complete.json").read_text() != before
 
 
@@ -645,7 +644,8 @@ def test_complete_data_need_no_right_to_write(monkeypatch):
 
 
 START = """
-import course_data, sys, time
+import sys, time
+from learn_pytorch import data as course_data
 from pathlib import Path
 course_data.COUNTS = {"train": 30, "t10k": 20}
 make = course_data._draw
@@ -690,7 +690,7 @@ def test_killed_in_the_middle(monkeypatch, tmp_path):
 @pytest.mark.parametrize("somebody_watches", [False, True])
 def test_a_notebook_stores_one_line(monkeypatch, tmp_path, somebody_watches):
     source = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import course_data\n"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from learn_pytorch import data as course_data\n"
         "course_data.COUNTS = {'train': 3000, 't10k': 1000}\n"
         "course_data.fashion_mnist();"
     )
@@ -711,36 +711,38 @@ def test_a_notebook_stores_one_line(monkeypatch, tmp_path, somebody_watches):
 
 def test_the_command_line(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_DATA", "nonsense")
-    done = subprocess.run([sys.executable, "course_data.py"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1 and done.stderr.startswith("course_data.py: COURSE_DATA must be one of")
+    done = subprocess.run(
+        [sys.executable, "-m", "learn_pytorch.data"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and done.stderr.startswith("learn_pytorch.data: COURSE_DATA must be one of")
 
 
 # ------------------------------------------------------------------------------ the drawings
 
 
 def test_drawing_repeats_itself_and_seeds_differ():
-    images, labels = drawn_data.draw(500, 1)
-    again, same = drawn_data.draw(500, 1)
+    images, labels = drawn_fashion.draw(500, 1)
+    again, same = drawn_fashion.draw(500, 1)
     assert np.array_equal(images, again) and np.array_equal(labels, same)
     assert images.dtype == labels.dtype == np.uint8 and images.shape == (500, 28, 28)
     assert np.bincount(labels).tolist() == [50] * 10
-    other, _ = drawn_data.draw(500, 2)
+    other, _ = drawn_fashion.draw(500, 2)
     ours = {image.tobytes() for image in images}
     assert len(ours) == 500 and not ours & {image.tobytes() for image in other}
     with pytest.raises(ValueError, match="count must be a multiple of 10, at least 10, got 15"):
-        drawn_data.draw(15)
+        drawn_fashion.draw(15)
 
 
 def test_the_pictures_are_the_same_bytes_everywhere():
     """Whatever the processor and NumPy's version. Raise VERSION with this sum."""
-    images, labels = drawn_data.draw(1000, 7)
-    assert drawn_data.VERSION == 1
+    images, labels = drawn_fashion.draw(1000, 7)
+    assert drawn_fashion.VERSION == 1
     assert hashlib.md5(images.tobytes() + labels.tobytes()).hexdigest() == "8818afa21dc2225d5d5ec1949000deac"
 
 
 def test_the_drawings_are_as_hard_as_clothes():
     """Class means tell two pictures of three apart, as with the real ones (68 %), and mix up tops."""
-    images, labels = drawn_data.draw(4000, 1)
+    images, labels = drawn_fashion.draw(4000, 1)
     flat = images.reshape(len(images), -1).astype(float)
     train, test = slice(0, 3000), slice(3000, None)
     means = np.stack([flat[train][labels[train] == c].mean(0) for c in range(10)])

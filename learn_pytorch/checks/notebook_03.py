@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from exercise_checks import exercise, fresh_generator, require, run, same
+from learn_pytorch.exercises import exercise, fresh_generator, require, run, same
 
 
 def _tensor(got, case: str) -> None:

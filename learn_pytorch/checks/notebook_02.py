@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from exercise_checks import exercise, fresh_generator, require, run, same
+from learn_pytorch.exercises import exercise, fresh_generator, require, run, same
 
 
 @exercise("02.1", "Labels from logits")

@@ -4,11 +4,11 @@ import shutil
 
 import nbformat
 
-import course
+import refresh
 
-ROOT = course.ROOT
-LESSONS = course.notebooks()
-SOLUTIONS = course.notebooks(solutions=True)
+ROOT = refresh.ROOT
+LESSONS = refresh.notebooks()
+SOLUTIONS = refresh.notebooks(solutions=True)
 EVERY = LESSONS + SOLUTIONS
 UNWANTED = shutil.ignore_patterns(".*", "__pycache__", "*.tmp", "data", "models")  # in a copy of the course
 
