@@ -1,5 +1,7 @@
 """The web site: built once from the stored notebooks, then every link of it is followed."""
 
+import base64
+import io
 import json
 import re
 from collections import Counter
@@ -9,6 +11,7 @@ import browsing
 import nbformat
 import pytest
 import website
+from PIL import Image
 
 import refresh
 from stored import EVERY, LESSONS, ROOT, code_cells, read, tags
@@ -126,6 +129,24 @@ def test_once_published_badges_and_files_lead_to_the_repository(tmp_path):
     assert {image["src"] for image in page.images if image.get("class") == "badge"} == {"colab.svg"}
 
 
+def test_notebooks_link_to_their_pages_once_published(monkeypatch):
+    monkeypatch.setattr(refresh, "slug", lambda: UNPUBLISHED)
+    assert "web page" not in "".join(refresh.navigation(path) for path in EVERY)
+    monkeypatch.setattr(refresh, "slug", lambda: "OctoCat/learn-pytorch")
+    for path in EVERY:
+        assert f"[web page](https://octocat.github.io/learn-pytorch/{page_of(path)})" in refresh.navigation(
+            path
+        )
+    assert refresh.site("OctoCat/octocat.github.io") == "https://octocat.github.io/"
+
+
+def test_a_link_to_the_site_stays_on_the_site(tmp_path):
+    site = website.Site(tmp_path, UNPUBLISHED)
+    page = website.Page(site, "docs/questions.md", "docs/questions.html")
+    assert page.href(refresh.site(UNPUBLISHED)) == "../index.html"
+    assert page.href(refresh.site(UNPUBLISHED) + "docs/errors.html") == "errors.html"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -147,6 +168,24 @@ def test_an_output_that_no_page_can_show_is_refused(tmp_path):
     output = nbformat.v4.new_output("display_data", {"application/x-unknown": "?"})
     with pytest.raises(ValueError, match="an output of kind application/x-unknown"):
         site.output(output, nbformat.v4.new_code_cell(), page, 0)
+
+
+@pytest.mark.parametrize(("kind", "ending"), [("PNG", "png"), ("JPEG", "jpg")])
+def test_a_figure_has_its_text_alternative_and_its_size(tmp_path, kind, ending):
+    file = io.BytesIO()
+    Image.new("RGB", (30, 20)).save(file, kind)
+    data = {f"image/{kind.lower()}": base64.b64encode(file.getvalue()).decode()}
+    cell = nbformat.v4.new_code_cell(id="seen", metadata={"alt": 'A "dark" <field>.'})
+    cell.outputs = [nbformat.v4.new_output("display_data", data)]
+    site = website.Site(tmp_path, UNPUBLISHED)
+    page = website.Page(site, "notebooks/x.ipynb", "notebooks/x.html")
+    shown = site.output(cell.outputs[0], cell, page, 0)
+    made = site.templates.get_template("cell.html").render(cell=cell, code="", outputs=[shown])
+    (tmp_path / "notebooks" / "x.html").write_text(made, encoding="utf-8")
+    (image,) = website.read_site(tmp_path)["notebooks/x.html"].images
+    assert image["alt"] == 'A "dark" <field>.'
+    assert (image["src"], image["width"], image["height"]) == (f"x/seen-0.{ending}", "30", "20")
+    assert (tmp_path / "notebooks" / image["src"]).read_bytes() == file.getvalue()
 
 
 def test_two_headings_of_one_text_have_two_anchors(tmp_path):
