@@ -137,24 +137,6 @@ def test_once_published_badges_and_files_lead_to_the_repository(tmp_path):
     assert {image["src"] for image in page.images if image.get("class") == "badge"} == {"colab.svg"}
 
 
-def test_notebooks_link_to_their_pages_once_published(monkeypatch):
-    monkeypatch.setattr(refresh, "slug", lambda: UNPUBLISHED)
-    assert "web page" not in "".join(refresh.navigation(path) for path in EVERY)
-    monkeypatch.setattr(refresh, "slug", lambda: "OctoCat/learn-pytorch")
-    for path in EVERY:
-        assert f"[web page](https://octocat.github.io/learn-pytorch/{page_of(path)})" in refresh.navigation(
-            path
-        )
-    assert refresh.site("OctoCat/octocat.github.io") == "https://octocat.github.io/"
-
-
-def test_a_link_to_the_site_stays_on_the_site(tmp_path):
-    site = website.Site(tmp_path, UNPUBLISHED)
-    page = website.Page(site, "docs/questions.md", "docs/questions.html")
-    assert page.href(refresh.site(UNPUBLISHED)) == "../index.html"
-    assert page.href(refresh.site(UNPUBLISHED) + "docs/errors.html") == "errors.html"
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -81,8 +81,6 @@ def navigation(path: Path) -> str:
         parts.append(f"[the course]({up}/README.md)")
         parts += [f"[{_label(p)} →]({p.name})" for p in order[i + 1 : i + 2]]
     inside = path.relative_to(ROOT).as_posix()
-    if SLUG.fullmatch(slug()):  # before it is published there is no site to link to
-        parts.append(f"[web page]({site(slug())}{inside.removesuffix('.ipynb')}.html)")
     link = f"https://colab.research.google.com/github/{slug()}/blob/main/{inside}"
     return " · ".join([*parts, f"[![Open in Colab]({BADGE})]({link})"])
 
@@ -90,13 +88,6 @@ def navigation(path: Path) -> str:
 def _label(path: Path) -> str:
     number, name = path.stem.split("_", 1)
     return f"{number} {name.replace('_', ' ')}"
-
-
-def site(slug: str) -> str:
-    """The address of the web site that GitHub makes of a repository's pages."""
-    owner, name = slug.split("/")
-    host = f"{owner.lower()}.github.io"
-    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
 def normalise(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookNode:
@@ -205,8 +196,7 @@ def publish(new: str) -> None:
     old = slug()
     for name in ("pyproject.toml", "README.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
-        text = text.replace(old, new).replace(site(old), site(new))
-        (ROOT / name).write_text(text, encoding="utf-8", newline="\n")
+        (ROOT / name).write_text(text.replace(old, new), encoding="utf-8", newline="\n")
     for path in notebooks() + notebooks(solutions=True):
         write(normalise(nbformat.read(path, as_version=4), path), path)
     print(f"{old} is now {new}: look at `git diff --stat`, then commit")

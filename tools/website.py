@@ -75,9 +75,6 @@ class Page:
         """Where a link of the source leads on the site; None where it leads nowhere yet."""
         if address.startswith(COLAB) and not self.site.published:
             return None
-        here = refresh.site(self.site.slug)
-        if address.startswith(here):
-            return self.to(address.removeprefix(here) or "index.html")
         parts = urlsplit(address)
         if parts.scheme or parts.netloc or not parts.path:
             return address
