@@ -133,6 +133,7 @@ class Site:
         self.published = refresh.SLUG.fullmatch(slug) is not None
         self.lessons = [_inside(path) for path in refresh.notebooks()]
         self.solutions = [_inside(path) for path in refresh.notebooks(solutions=True)]
+        self.notebooks = self.lessons + self.solutions
         self.wanted: dict[str, None] = {}  # files and folders that some page links to, to be shown, too
         self.done: set[str] = set()
         self.index: list[list] = []  # for the search
@@ -148,7 +149,7 @@ class Site:
         after = f"#{fragment}" if fragment else ""
         if place == "README.md" and not fragment:
             return page.to("index.html")
-        if place in {*self.lessons, *self.solutions, *DOCUMENTS}:
+        if place in {*self.notebooks, *DOCUMENTS}:
             return page.to(_html(place)) + after
         if path.suffix == ".png" and path.is_file():
             self.write(place, path.read_bytes())
@@ -166,7 +167,7 @@ class Site:
         self.style()
         for name in ("site.js", "colab.svg"):
             self.write(name, (WEB / name).read_bytes())
-        for source in self.lessons + self.solutions:
+        for source in self.notebooks:
             self.notebook(source)
         for source in DOCUMENTS:
             self.document(source, _html(source), (ROOT / source).read_text(encoding="utf-8"))
@@ -241,7 +242,7 @@ class Site:
             "solution" if order is self.solutions else "lesson",
             before=order[i - 1] if i else None,
             after=order[i + 1] if i + 1 < len(order) else None,
-            beside=beside if beside in self.lessons + self.solutions else None,
+            beside=beside if beside in self.notebooks else None,
             label=_label,
             colab=f"{COLAB}{self.slug}/blob/main/{source}" if self.published else None,
             badge=self.badge(page, "Open in Colab"),
@@ -274,13 +275,17 @@ class Site:
         if path.is_dir():
             page = Page(self, f"{place}/index", f"{place}/index.html")
             names = sorted(p.name for p in path.iterdir())
-            names = [name for name in names if name not in UNWANTED(str(path), names)]
+            unwanted = UNWANTED(str(path), names)  # and somebody's own notebooks are not the course's
+            unwanted |= {n for n in names if n.endswith(".ipynb") and f"{place}/{n}" not in self.notebooks}
+            names = [name for name in names if name not in unwanted]
             entries = "\n".join(f"- [{name}]({quote(name)})" for name in names)
             self.finish(page, page.markdown(f"# {place}\n\n{entries}"), "source")
             return
         page = Page(self, place, f"{place}.html")
         heading = page.markdown(f"# {place}")
-        self.finish(page, heading + _highlight(path.read_text(encoding="utf-8"), place), "source")
+        self.finish(
+            page, heading + _highlight(path.read_text(encoding="utf-8", errors="replace"), place), "source"
+        )
 
 
 def _inside(path: Path) -> str:
