@@ -178,6 +178,21 @@ def test_torchvisions_own_address(server):
     assert len(files_in(source.root)) == 5, "the archives themselves are not kept"
 
 
+def test_a_server_with_something_else(server, archives, monkeypatch, tmp_path):
+    """A whole archive, but not the right one, is not taken; the next attempt starts afresh."""
+    name = "t10k-labels-idx1-ubyte.gz"
+    good, server.files[name] = server.files[name], gzip.compress(b"another one")
+    monkeypatch.setenv("COURSE_DATA", "real")
+    with pytest.raises(DataError, match=f"cannot be had: no download of {name}\n.*the MD5 sum is wrong"):
+        fashion_mnist()
+    assert files_in(tmp_path / "data") in ([], [".lock"]), "nothing that looks finished is left"
+    monkeypatch.setenv("COURSE_DATA", "auto")
+    assert fashion_mnist().kind == "drawn"
+    server.files[name] = good
+    monkeypatch.setenv("COURSE_DATA", "real")
+    assert fashion_mnist().kind == "real"
+
+
 def test_nothing_to_fetch_is_drawn(capsys, tmp_path):
     source = fashion_mnist(tmp_path / "elsewhere")
     assert source.kind == "drawn" and max(pixels(source)) > 200
