@@ -18,12 +18,15 @@ LOCK_LIMIT = 2  # seconds to wait for another notebook that writes at this momen
 
 def names() -> set[str]:
     """The names of the exercises that were passed, today or earlier."""
-    return _read() if somebody_watches() else set()
+    if somebody_watches():
+        with contextlib.suppress(OSError, RuntimeError):
+            return _read()
+    return set()
 
 
 def remember(name: str) -> None:
     """Adds an exercise that was passed just now."""
-    if somebody_watches() and name not in _read():
+    if somebody_watches() and name not in names():
         _update(lambda names: names | {name})
 
 
@@ -45,10 +48,11 @@ def _path() -> Path:
 
 
 def _read() -> set[str]:
+    """What the file says: nothing if there is none, or a damaged one. Raises OSError if it is held."""
     try:
-        names = json.loads(_path().read_text(encoding="utf-8"))["passed"]
-        return {name for name in names if isinstance(name, str)}
-    except (OSError, RuntimeError, ValueError, LookupError, TypeError):  # not there, or damaged
+        found = json.loads(_path().read_text(encoding="utf-8"))["passed"]
+        return {name for name in found if isinstance(name, str)}
+    except (FileNotFoundError, RecursionError, ValueError, LookupError, TypeError):
         return set()
 
 

@@ -530,6 +530,20 @@ def test_what_cannot_be_written_disturbs_nobody(doubling, watched, capsys, obsta
     assert passed.names() == set() and not left
 
 
+def test_a_file_that_cannot_be_read_now_is_not_overwritten(watched, monkeypatch):
+    """A virus scanner may hold it for a moment."""
+    passed.remember("00.1 Long ago")
+
+    def held(*args, **kwargs):
+        raise PermissionError("in use")
+
+    with monkeypatch.context() as m:
+        m.setattr(passed.Path, "read_text", held)
+        passed.remember("00.2 Now")
+        assert passed.names() == set()
+    assert passed.names() == {"00.1 Long ago"}
+
+
 REMEMBERS = """
 import sys
 from learn_pytorch import passed
