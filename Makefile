@@ -36,7 +36,7 @@ WANTED = $(addprefix --constraint=,$(LOCK)) $(PIP_ARGS)
 define install
 @$(if $(filter default,$(TORCH)),false,$(PIP) --quiet uv && \
   $(BIN)/python -m uv pip install --python $(BIN)/python --torch-backend=$(TORCH) $(WANTED) $(1)) || \
-{ $(if $(filter default,$(TORCH)),,echo "uv could not install torch for '$(TORCH)', pip tries its own:";) \
+{ $(if $(filter default,$(TORCH)),,echo "uv found no torch for $(TORCH), see above. pip takes its own, on Linux some gigabytes more:";) \
   $(PIP) $(WANTED) $(1); } || \
 { echo; echo "Not everything could be installed. Is there a network? The next make goes on from here."; \
   echo "README.md, Start, says which systems PyTorch has; make LOCK= takes other versions than the locked."; \
