@@ -63,8 +63,9 @@ $(VENV)/.complete-dev: $(VENV)/.complete pyproject.toml
 	$(call install,--group dev)
 	@touch $@
 
+lab: export JUPYTER_CONFIG_PATH := $(CURDIR)/tools/jupyter$(if $(JUPYTER_CONFIG_PATH),:$(JUPYTER_CONFIG_PATH))
 lab: env
-	JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" \
+	$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" \
 	  --LabApp.default_url=/lab/tree/notebooks/00_fundamentals.ipynb $(LAB_ARGS)
 
 test: dev
@@ -129,7 +130,7 @@ lock: dev
 	  sed -E '/^(#|cuda|nvidia|triton)/d' requirements.lock; } > lock.tmp
 	mv lock.tmp requirements.lock
 
-publish: dev
+publish: env
 	$(BIN)/python tools/refresh.py publish $(REPO)
 
 # On GitHub: does the course know its own address?
