@@ -357,6 +357,12 @@ def test_publish_rewrites_every_address(tmp_path):
     expected = 2 * len(refresh.notebooks() + refresh.notebooks(solutions=True))
     assert sum(t.count("github/some-one/some.course/blob/main/notebooks/") for t in texts) >= expected
     assert sum(t.count("github.com/some-one/some.course") for t in texts) > expected / 2
+    assert sum(t.count("](https://some-one.github.io/some.course/notebooks/") for t in texts) >= expected
+    assert "](https://some-one.github.io/some.course/)" in (copy / "README.md").read_text(encoding="utf-8")
+
+    assert publish_in(copy, "Other/other.github.io").returncode == 0
+    readme = (copy / "README.md").read_text(encoding="utf-8")
+    assert "](https://other.github.io/)" in readme and "some-one" not in readme
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ REPOSITORY = re.compile(r'(Repository = "https://github\.com/)([^/"]+/[^/"]+)(")
 # GitHub allows letters, digits and single hyphens in an owner's name, at most 39 characters.
 SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}/[A-Za-z0-9._-]{1,100}")
 
+# The README's words about the web site, before the course is published and after.
+NO_SITE = "<!-- make publish tells here where the course is to be read as a web site -->"
+SITE = "To read it without installing anything, on a phone too: [the course as a web site]({})."
 # Packages that Colab and Kaggle lack, and what in a notebook's code asks for them. They have all else.
 LACKING = {
     "torchmetrics": r"\btorchmetrics\b",
@@ -88,6 +91,15 @@ def needed(notebook: nbformat.NotebookNode) -> list[str]:
     return [name for name, trace in LACKING.items() if re.search(trace, code)]
 
 
+def website(repository: str) -> str:
+    """Where GitHub Pages show a repository's web site; an empty string for one that is not published."""
+    if not SLUG.fullmatch(repository):
+        return ""
+    owner, name = repository.split("/")
+    host = f"{owner.lower()}.github.io"
+    return f"https://{host}/" + ("" if name.lower() == host else f"{name}/")
+
+
 def setup_cell(notebook: nbformat.NotebookNode) -> str:
     """The text of the setup cell: the same in all notebooks but for the list of what is needed."""
     return SETUP.format(slug=slug(), needed=json.dumps(needed(notebook)))
@@ -109,6 +121,8 @@ def navigation(path: Path) -> str:
         parts += [f"[{_label(p)} →]({p.name})" for p in order[i + 1 : i + 2]]
     inside = path.relative_to(ROOT).as_posix()
     link = f"https://colab.research.google.com/github/{slug()}/blob/main/{inside}"
+    if website(slug()):
+        parts.append(f"[as a web page]({website(slug())}{inside.removesuffix('.ipynb')}.html)")
     return " · ".join([*parts, f"[![Open in Colab]({BADGE})]({link})"])
 
 
@@ -120,7 +134,7 @@ def _label(path: Path) -> str:
 def normalise(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookNode:
     """Gives a notebook the course's normal form, in place: metadata, navigation, setup cell.
 
-    Cells that are generated carry the tag ``navigation`` or ``setup``; missing ones are added.
+    Cells that are generated carry the tag ``navigation`` or ``setup``; missing bars are added.
     """
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNELSPEC})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -136,6 +150,11 @@ def normalise(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookN
             figures.compress(output.get("data", {}))
             if output.output_type == "error":
                 output.traceback = _without_library_frames(output.traceback)
+    return address(notebook, path)
+
+
+def address(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookNode:
+    """Writes the cells that name the repository anew, in place: navigation and setup."""
     for position in (0, -1):
         if "navigation" not in notebook.cells[position].metadata.get("tags", []):
             bar = nbformat.v4.new_markdown_cell(metadata={"tags": ["navigation"]})
@@ -232,10 +251,12 @@ def publish(new: str) -> None:
         raise SystemExit(f"publish: {new!r} is no repository on GitHub, expected REPO=owner/name")
     old = slug()
     for name in ("pyproject.toml", "README.md"):
-        text = (ROOT / name).read_text(encoding="utf-8")
-        (ROOT / name).write_text(text.replace(old, new), encoding="utf-8", newline="\n")
+        text = (ROOT / name).read_text(encoding="utf-8").replace(old, new)
+        site = website(old)
+        text = text.replace(site, website(new)) if site else text.replace(NO_SITE, SITE.format(website(new)))
+        (ROOT / name).write_text(text, encoding="utf-8", newline="\n")
     for path in notebooks() + notebooks(solutions=True):
-        write(normalise(nbformat.read(path, as_version=4), path), path)
+        write(address(nbformat.read(path, as_version=4), path), path)
     print(f"{old} is now {new}: look at `git diff --stat`, then commit")
 
 
