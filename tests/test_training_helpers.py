@@ -119,7 +119,7 @@ def test_count_parameters_leaves_out_frozen_ones():
             torch.arange(3),
             {},
             ValueError,
-            r"\(2, 3\), labels has \(3,\): there must be one",
+            "labels must hold one label for each of 2 .* got 3",
         ),
         (torch.rand(0, 3), torch.arange(0), {}, ValueError, "at least one"),
         (torch.rand(2, 3), torch.tensor([0, -1]), {}, ValueError, "labels must be at least 0, got -1"),
