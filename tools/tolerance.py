@@ -4,6 +4,7 @@ A tag says how much: ``within-0.03`` (by so much), ``within-5-percent`` (by that
 number), or both, and then one of them is enough. All the rest of the text has to be equal.
 """
 
+import copy
 import math
 import re
 
@@ -38,12 +39,12 @@ def adopt(new: list, stored: list, tolerance: tuple[float, float]) -> list:
         return new
     adopted = []
     for output, reference in zip(new, stored, strict=True):
-        output = dict(output)
+        output = copy.deepcopy(output)  # nbval needs the type, too: it asks for output.text
         if output["output_type"] == reference["output_type"] == "stream":
             if agree(output["text"], reference["text"], tolerance):
                 output["text"] = reference["text"]
         elif "data" in output and "data" in reference:
-            data = output["data"] = dict(output["data"])
+            data = output["data"]
             for kind in data.keys() & reference["data"].keys():
                 if kind.startswith("text/") and agree(data[kind], reference["data"][kind], tolerance):
                     data[kind] = reference["data"][kind]
