@@ -84,6 +84,12 @@ def altered(row, column, by):
     return matrix(counts)
 
 
+def swap_boxes():
+    counts = COUNTS.clone()
+    counts[3, [3, 5]] = counts[3, [5, 3]]
+    return counts
+
+
 def changes():
     """What is changed -> the figure, the changed one, whether it shows on a stamp, too."""
     swapped = dict(zip(CURVES, reversed(CURVES.values()), strict=True))
@@ -92,6 +98,7 @@ def changes():
         "a digit of a confusion matrix": (right_matrix, lambda: altered(0, 0, 1), False),
         "a digit off its diagonal": (right_matrix, lambda: altered(8, 2, 1), False),
         "a confusion matrix transposed": (right_matrix, lambda: matrix(COUNTS.T), True),
+        "two boxes of one row swapped": (right_matrix, lambda: matrix(swap_boxes()), True),
         "its rows in another order": (right_matrix, lambda: matrix(COUNTS.roll(1, 0)), True),
         "a legend's label": (
             right_curves,

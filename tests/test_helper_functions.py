@@ -257,7 +257,8 @@ def test_curves_are_drawn_as_they_are_named():
     assert [list(line.get_ydata()) for line in ax.lines] == [[1, 2, 4], [3, 2, 1]]
     assert all(list(line.get_xdata()) == [0, 10, 30] for line in ax.lines)
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("s", "loss", "linear")
-    assert helpers.plot_curves({"up": [1.0, 10.0]}, log=True).get_yscale() == "log"
+    ax = helpers.plot_curves({"up": [1.0, 10.0]}, log=True)
+    assert ax.get_yscale() == "log" and list(ax.lines[0].get_xdata()) == [0, 1]
 
 
 @pytest.mark.parametrize(("highlight", "faded"), [(None, None), (GRID > 3, GRID < 2), (GRID == 1, GRID == 1)])

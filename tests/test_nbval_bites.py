@@ -122,6 +122,7 @@ MUTANTS = {
 }
 LOAD = f"""
 import importlib.util, sys, types
+import matplotlib
 import torch
 sys.path.append({str(ROOT)!r})
 
@@ -133,6 +134,7 @@ def load(number):
     return module
 
 load(0).set_up()
+matplotlib.rcParams["figure.dpi"] = 60  # small figures are drawn sooner
 """
 # Exact comparison of figures, whatever versions there are: the right run had the same.
 EXACT = """

@@ -82,6 +82,7 @@ def test_close_numbers_in_the_same_text_agree(new, stored, allowed):
         ("inf", "nan", (9, 9)),
         ("90 %", "95 %", CLOSE),
         ("89 %", "95 %", PERCENT),
+        ("105.2", "100", PERCENT),
         ("0.9 %", "0.9", CLOSE),
         ("2024-01-05", "2025-01-05", PERCENT),
         ("12:30", "12:31", PERCENT),
