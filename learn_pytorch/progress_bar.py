@@ -42,7 +42,7 @@ def progress_bar(
     # Where output is captured, sys.stdout is not the kernel's: a bar would be captured with it.
     watched = getattr(kernel, "_allow_stdin", False) and hasattr(sys.stdout, "pub_thread")
     terminal = kernel is None and sys.stderr is not None and sys.stderr.isatty()
-    options = {"file": _line(sys.stdout, shell), "ncols": 79, "position": 0} if watched else {}
+    options = {"file": _line(sys.stdout), "ncols": 79, "position": 0} if watched else {}
     return Bar(
         items,
         desc=what,
@@ -67,20 +67,17 @@ class _Line:
 
     encoding = "utf-8"  # tqdm asks what it may draw with
 
-    def __init__(self, stream, shell):
-        self.stream, self.shell = stream, shell
-        self.length, self.cell = 0, None
+    def __init__(self, stream):
+        self.stream, self.length = stream, 0
 
     def write(self, text):
         text = text.strip("\r ")  # tqdm's own way of going back and wiping out
-        cell = self.shell.execution_count
-        shown = self.length if cell == self.cell else 0  # what stands in another cell is out of reach
-        self.length, self.cell = len(text), cell
+        shown, self.length = self.length, len(text)
         for method in ("write", "flush"):
             vars(self.stream).pop(method, None)
         if text or shown:
             self.stream.write("\b" * shown + text)
-        if text:  # as long as a bar can be seen; figures and errors flush before they appear
+        if text:  # as long as a bar can be seen; figures, errors and the end of a cell flush before
             self.stream.write, self.stream.flush = self.before("write"), self.before("flush")
 
     def before(self, method):

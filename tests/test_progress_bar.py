@@ -80,6 +80,14 @@ def test_a_figure_and_an_error_find_no_bar_above_them(kernel, shown):
     assert run(kernel, "print('next')")[0] == "next\n"
 
 
+def test_a_bar_that_is_left_standing_goes_with_its_cell(kernel):
+    code = "bar = iter(progress_bar(range(99)))\nfor x in range(30): next(bar), time.sleep(0.05)"
+    raw, saved = run(kernel, code)
+    assert "/99 [" in raw and saved == [("stdout", "")]
+    assert run(kernel, "print('next')")[0] == "next\n"
+    assert run(kernel, "del bar, x")[0] == ""
+
+
 def test_nothing_where_nobody_watches_or_output_is_captured(kernel):
     assert run(kernel, LOOP, watched=False) == ("", [])
     code = f"import contextlib, io\nout = io.StringIO()\nwith contextlib.redirect_stdout(out):\n    {LOOP}"
