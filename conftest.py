@@ -61,7 +61,8 @@ SECONDS = {
     "tests/test_going_modular.py": 50,
     "notebooks/02": 22,
     "tests/test_exercises.py": 21,
-    "tests/test_data.py": 20,
+    "tests/test_data.py": 10,
+    "tests/test_website.py": 10,
     "notebooks/00": 15,
     "notebooks/01": 12,
 }
