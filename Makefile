@@ -20,7 +20,7 @@ PIP_ARGS ?=
 LAB_ARGS ?=
 NB ?=
 BENCH_ARGS ?=
-PYTEST_ARGS ?= -n auto --dist loadgroup
+PYTEST_ARGS ?= -n auto --dist loadfile --no-loadscope-reorder
 OLDEST = .venv-oldest
 PRE = .venv-pre
 # Where the next torch comes from; pip's own index has release candidates at times.

@@ -69,19 +69,14 @@ SECONDS = {
     "notebooks/00": 15,
     "notebooks/01": 12,
 }
-ON_THEIR_OWN = ("tests/test_browser.py", "tests/test_setup_cell.py")  # one test takes as long as a notebook
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keeps the tests of a file together on one worker, and lets the longest files begin."""
+    """Lets the longest files begin; the tests of a file stay together (--dist loadfile)."""
 
     def seconds(item):
         return next((s for start, s in SECONDS.items() if item.nodeid.startswith(start)), 1)
 
-    for item in items:
-        path, _, test = item.nodeid.partition("::")
-        item.add_marker(pytest.mark.xdist_group(f"{path}::{test}" if path in ON_THEIR_OWN else path))
     items.sort(key=seconds, reverse=True)
 
 
