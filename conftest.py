@@ -11,19 +11,24 @@ import contextlib
 import functools
 import io
 import os
+import shutil
+import tempfile
 import time
 from pathlib import Path
 from queue import Empty
 
 import matplotlib
+import pytest
+from nbval import plugin
 from nbval.kernel import RunningKernel
-from nbval.plugin import IPyNbCell
+from nbval.plugin import IPyNbCell, IPyNbFile
 
 import figures
 import tolerance
 from learn_pytorch.data import fashion_mnist, pizza_steak_sushi
 
-LOCK = Path(__file__).parent / "requirements.lock"
+ROOT = Path(__file__).parent
+LOCK = ROOT / "requirements.lock"  # the versions that stored figures come from
 
 matplotlib.use("agg")  # tests draw without a screen, in this process only
 os.environ.pop("MPLBACKEND", None)  # kernels choose the inline backend themselves
@@ -45,10 +50,35 @@ def pytest_report_header():
     return [data_source(find)[1] for find in (fashion_mnist, pizza_steak_sushi)]
 
 
+# CPU seconds of what takes long, so that no worker is left alone with it at the end.
+SECONDS = {
+    "tests/test_browser.py": 90,
+    "tests/test_setup_cell.py": 80,
+    "notebooks/03": 65,
+    "notebooks/05": 64,
+    "notebooks/04": 63,
+    "tests/test_any_folder.py": 62,
+    "tests/test_going_modular.py": 50,
+    "notebooks/02": 22,
+    "tests/test_exercises.py": 21,
+    "tests/test_data.py": 20,
+    "notebooks/00": 15,
+    "notebooks/01": 12,
+}
+ON_THEIR_OWN = ("tests/test_browser.py", "tests/test_setup_cell.py")  # one test takes as long as a notebook
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """The files whose tests take minutes begin, so that no worker is left alone with them at the end."""
-    slow = ("tests/test_browser.py", "tests/test_setup_cell.py")
-    items.sort(key=lambda item: not item.nodeid.startswith(slow))
+    """Keeps the tests of a file together on one worker, and lets the longest files begin."""
+
+    def seconds(item):
+        return next((s for start, s in SECONDS.items() if item.nodeid.startswith(start)), 1)
+
+    for item in items:
+        path, _, test = item.nodeid.partition("::")
+        item.add_marker(pytest.mark.xdist_group(f"{path}::{test}" if path in ON_THEIR_OWN else path))
+    items.sort(key=seconds, reverse=True)
 
 
 def is_compared(tags):
@@ -106,6 +136,31 @@ def compare_outputs(self, test, ref, skip_compare=None):
     return not problems
 
 
+def setup(self):
+    """Starts the kernel; a notebook that writes scripts does so in a copy of its folder."""
+    if not any(cell.source.startswith("%%writefile") for cell in self.nb.cells):
+        nbval_setup(self)
+        return
+    self.scratch = tempfile.TemporaryDirectory()
+    folder = Path(self.scratch.name, "notebooks")
+    unwanted = shutil.ignore_patterns("*.ipynb", ".*", "__pycache__", "runs", "models")
+    shutil.copytree(self.path.parent, folder, ignore=unwanted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)  # the copy lies outside the course
+        patch.setattr(
+            plugin, "RunningKernel", lambda *args, cwd, **kw: RunningKernel(*args, cwd=folder, **kw)
+        )
+        nbval_setup(self)
+
+
+def teardown(self):
+    nbval_teardown(self)
+    if scratch := getattr(self, "scratch", None):
+        scratch.cleanup()
+
+
+nbval_setup, nbval_teardown = IPyNbFile.setup, IPyNbFile.teardown
+IPyNbFile.setup, IPyNbFile.teardown = setup, teardown
 nbval_compare_outputs = IPyNbCell.compare_outputs
 IPyNbCell.compare_outputs = compare_outputs
 nbval_runtest = IPyNbCell.runtest

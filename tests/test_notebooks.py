@@ -1,12 +1,15 @@
 """What every stored notebook must be, apart from giving its outputs again (which nbval sees to)."""
 
+import base64
 import copy
 import html
+import io
 import itertools
 import re
 from urllib.parse import unquote
 
 import pytest
+from PIL import Image
 
 import refresh
 import tolerance
@@ -31,6 +34,9 @@ MACHINE = re.compile(
 )
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b", re.IGNORECASE)
 EXERCISE = re.compile(r"\b0\d\.\d+\b")
+COLUMNS = 88
+WIDEST = 920  # pixels: nine inches, and the margin that a tight bounding box adds
+HEADING = re.compile(r"^(#+) ", re.MULTILINE)
 DECIMAL = re.compile(r"(?<![\w.])\d+(?:,\d{3})*\.\d+(?![\w.]*\w)")
 
 
@@ -132,6 +138,39 @@ def test_code_has_good_manners(path):
         assert not re.search(r"NBVAL_|PYTEST_VALIDATE", cell.source), f"{where}: use a tag"
         if "setup" not in tags(cell):
             assert "%pip" not in cell.source, f"{where}: only the setup cell installs"
+
+
+@by_name(EVERY)
+def test_code_can_be_read_beside_the_contents(path):
+    for i, cell in enumerate(code_cells(read(path)), start=1):
+        long = [line for line in cell.source.splitlines() if len(line) > COLUMNS]
+        assert not long, f"code cell {i}: more than {COLUMNS} columns: {long}"
+
+
+@by_name(EVERY)
+def test_figures_can_be_read(path):
+    """Each has a text alternative, fits into the page, and no text in it is tiny."""
+    for i, cell in enumerate(code_cells(read(path)), start=1):
+        where = f"code cell {i}"
+        drawn = pictures(cell.outputs)
+        for text in drawn:
+            width = Image.open(io.BytesIO(base64.b64decode(text))).width
+            assert width <= WIDEST, f"{where}: the figure is {width} pixels wide"
+        alt = cell.metadata.get("alt", "")
+        assert bool(drawn) == bool(alt), f"{where}: a figure and its text alternative belong together"
+        assert not alt or len(alt.split()) >= 8, f"{where}: say what is to be seen, not {alt!r}"
+        sizes = re.findall(r"(?:font|label)_?size=([\d.]+)", cell.source)
+        assert all(float(size) >= 8 for size in sizes), f"{where}: text of less than 8 points"
+
+
+@by_name(EVERY)
+def test_heading_levels_never_jump(path):
+    levels = [
+        len(m[1]) for c in read(path).cells if c.cell_type == "markdown" for m in HEADING.finditer(c.source)
+    ]
+    assert levels.count(1) == 1 and levels[0] == 1, "one title, at the top"
+    jumps = [pair for pair in itertools.pairwise(levels) if pair[1] > pair[0] + 1]
+    assert not jumps, f"headings jump over a level: {jumps}"
 
 
 # -------------------------------------------------------------------------------------- what it says
