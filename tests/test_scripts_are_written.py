@@ -28,10 +28,11 @@ def written_files(notebook=None) -> dict[str, str]:
 
 
 def committed_files() -> dict[str, str]:
-    """The files in the repository, with their line ends as they are; hidden ones are ruff's business."""
+    """The files in the repository with their line ends as they are, less those of ruff, which are hidden."""
     found = {}
     for path in SCRIPTS.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
+        inside = path.relative_to(SCRIPTS).parts
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in inside):
             found[path.relative_to(NOTEBOOK.parent).as_posix()] = path.read_bytes().decode("utf-8")
     return found
 
