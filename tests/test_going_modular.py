@@ -844,7 +844,9 @@ def test_a_checkpoint_cut_anywhere_is_refused(train, going_modular):
 
 
 def torchrun(scripts, *arguments):
-    return command(scripts, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments)
+    """As with ``--standalone``, but for an address that needs no names to be resolved."""
+    here = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
+    return command(scripts, "-m", "torch.distributed.run", *here, "--nproc-per-node=2", *arguments)
 
 
 @pytest.mark.parametrize(
