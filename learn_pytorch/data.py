@@ -14,53 +14,62 @@ variables steer both:
 ``python -m learn_pytorch.data`` prepares both from a terminal.
 """
 
-import contextlib
-import gzip
-import hashlib
 import io
 import json
 import os
-import shutil
-import stat
 import sys
-import time
-import urllib.error
-import urllib.request
 import warnings
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
+from learn_pytorch.fetch import (
+    DataError,
+    calculate_blob,
+    calculate_md5,
+    check_blob,
+    check_md5,
+    download,
+    is_complete,
+    locked,
+    made,
+    make_folder,
+    unpack_gzip,
+    unpack_zip,
+)
 from learn_pytorch.progress_bar import progress_bar
 
 CHOICES = ("auto", "real", "drawn", "offline")
-COUNTS = {"train": 60_000, "t10k": 10_000}  # the files' names for training and test set
+
+# The files' names for training and test set: how many pictures, and the random numbers of drawn ones.
+FASHION_COUNTS = {"train": 60_000, "t10k": 10_000}
+FASHION_SEEDS = {"train": 0, "t10k": 1}
+# What torchvision's FashionMNIST fetches, from where, and the MD5 sums. They stand here as well, because
+# importing torchvision takes seconds, and most of the time the data is there already.
+FASHION_ARCHIVES = {
+    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+}
+FASHION_ADDRESSES = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
+
 # As many drawn pictures of each class as there are photographs: 225 and 75.
 FOOD_COUNTS = {
     "train": {"pizza": 78, "steak": 75, "sushi": 72},
     "test": {"pizza": 25, "steak": 19, "sushi": 31},
 }
-FOOD_SEED = 2  # other seeds give other scenes
+FOOD_SEEDS = {"train": (2, 0), "test": (2, 1)}  # other seeds give other scenes
+FOOD_QUALITY = 88  # of the JPEG files, out of 100
 FOOD_ARCHIVE = "pizza_steak_sushi.zip"
 FOOD_BLOB = "65f3915a380f5efd456a6a5750f0365350de8dd0"  # what git calls the archive's bytes
 FOOD_ADDRESSES = (
     f"https://github.com/mrdbourke/pytorch-deep-learning/raw/baa27b6/data/{FOOD_ARCHIVE}",
     f"https://raw.githubusercontent.com/mrdbourke/pytorch-deep-learning/main/data/{FOOD_ARCHIVE}",
 )
-SILENCE = 15  # seconds without a byte after which a connection is given up
-DOWNLOAD_LIMIT = 600  # seconds for one file
-MAX_BYTES = 500_000_000  # for one file, packed or unpacked
-LOCK_LIMIT = 900  # seconds to wait for another notebook that prepares the same data
-_CHUNK = 1 << 16
-_DONE = "complete.json"  # written last: without it a folder counts as unfinished
-
-
-class DataError(RuntimeError):
-    """The data cannot be had. The message names the file or the address and says what to do."""
+# What ``ImageFolder`` takes for a picture; again so that torchvision need not be imported.
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
 class DataSource(NamedTuple):
@@ -80,7 +89,7 @@ class _DataSet(NamedTuple):
     near: Callable[[], list[Path]]  # archives at hand
     unpack: Callable[[Path, bool], None]  # puts the real set into a folder, with or without a connection
     draw: Callable[[Path], None]  # puts the drawn set into a folder
-    drawn_kind: str  # which drawing, for ``is_complete``
+    drawn_kind: str  # all that decides what is drawn, for ``is_complete``
 
 
 # ------------------------------------------------------------------------------ what notebooks call
@@ -90,7 +99,7 @@ def fashion_mnist(root: str | Path | None = None) -> DataSource:
     """Makes sure that FashionMNIST is on disk, and prints in one line whether it is real or drawn.
 
     Args:
-        root: Folder for the files; by default ``$COURSE_DATA_DIR``, else ``data`` in the$
+        root: Folder for the files; by default ``$COURSE_DATA_DIR``, else ``data`` in the
             course. The real and the drawn set have a folder each inside it.
 
     Returns:
@@ -105,13 +114,13 @@ def fashion_mnist(root: str | Path | None = None) -> DataSource:
     root = _root(root)
     data_set = _DataSet(
         name="FashionMNIST",
-        counts=(COUNTS["train"], COUNTS["t10k"]),
+        counts=tuple(FASHION_COUNTS.values()),
         megabytes=100,
         archives="the four archives, in it or in its FashionMNIST/raw",
         near=lambda: _folders_with_archives(root),
-        unpack=lambda folder, connect: _unpack_real(folder, root, connect),
-        draw=_draw,
-        drawn_kind=f"drawn, version {drawn_fashion.VERSION}",
+        unpack=lambda folder, connect: _unpack_fashion(folder, root, connect),
+        draw=_draw_fashion,
+        drawn_kind=_drawn(drawn_fashion.VERSION, counts=FASHION_COUNTS, seeds=FASHION_SEEDS),
     )
     return _provide(data_set, root)
 
@@ -120,7 +129,7 @@ def pizza_steak_sushi(root: str | Path | None = None) -> DataSource:
     """Makes sure that pictures of three dishes are on disk, and prints whether they are real or drawn.
 
     Args:
-        root: Folder for the files; by default ``$COURSE_DATA_DIR``, else ``data`` in the$
+        root: Folder for the files; by default ``$COURSE_DATA_DIR``, else ``data`` in the
             course. The real and the drawn set have a folder each in its ``pizza_steak_sushi``.
 
     Returns:
@@ -143,7 +152,7 @@ def pizza_steak_sushi(root: str | Path | None = None) -> DataSource:
         near=lambda: _food_archives(root),
         unpack=lambda folder, connect: _unpack_food(folder, root, connect),
         draw=_draw_food,
-        drawn_kind=f"drawn, version {drawn_food.VERSION}",
+        drawn_kind=_drawn(drawn_food.VERSION, counts=FOOD_COUNTS, seeds=FOOD_SEEDS, quality=FOOD_QUALITY),
     )
     source = _provide(data_set, root)
     check_nothing_added(source.root)
@@ -156,6 +165,11 @@ def pizza_steak_sushi(root: str | Path | None = None) -> DataSource:
 def _root(root: str | Path | None) -> Path:
     root = Path(root or os.environ.get("COURSE_DATA_DIR") or Path(__file__).parent.parent / "data")
     return root.expanduser().resolve()
+
+
+def _drawn(version: int, **settings) -> str:
+    """All that decides what is drawn, as a text: where it is another one, the set is drawn again."""
+    return f"drawn, version {version}, {json.dumps(settings)}"
 
 
 def _provide(data_set: _DataSet, root: Path) -> DataSource:
@@ -241,15 +255,13 @@ def _is_address(mirror: str) -> bool:
 # ------------------------------------------------------------------------------ FashionMNIST
 
 
-def _unpack_real(folder: Path, root: Path, connect: bool) -> None:
+def _unpack_fashion(folder: Path, root: Path, connect: bool) -> None:
     """Unpacks torchvision's four archives, from folders at hand or from the network."""
-    from torchvision.datasets import FashionMNIST
-
     near = _folders_with_archives(root)
-    far = [*_mirrors("FashionMNIST/raw/"), *FashionMNIST.mirrors] if connect else []
+    far = [*_mirrors("FashionMNIST/raw/"), *FASHION_ADDRESSES] if connect else []
     raw = folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
-    for name, md5 in FashionMNIST.resources:
+    for name, md5 in FASHION_ARCHIVES.items():
         archive = next((f / name for f in near if calculate_md5(f / name) == md5), None)
         if archive is None:
             archive = raw / name
@@ -260,28 +272,24 @@ def _unpack_real(folder: Path, root: Path, connect: bool) -> None:
                 raise DataError(f"{problem}{damaged}") from problem
         unpack_gzip(archive, raw / name.removesuffix(".gz"))
         (raw / name).unlink(missing_ok=True)
-    for split, count in COUNTS.items():
-        check_idx(raw / f"{split}-images-idx3-ubyte", (count, 28, 28))
-        check_idx(raw / f"{split}-labels-idx1-ubyte", (count,))
 
 
 def _folders_with_archives(root: Path) -> list[Path]:
     """The folders at hand that hold all four: a mirror, and what torchvision itself once downloaded."""
-    from torchvision.datasets import FashionMNIST
-
     folders = _folders(root, "FashionMNIST/raw")
-    return [f for f in folders if all((f / name).is_file() for name, _ in FashionMNIST.resources)]
+    return [f for f in folders if all((f / name).is_file() for name in FASHION_ARCHIVES)]
 
 
-def _draw(folder: Path) -> None:
+def _draw_fashion(folder: Path) -> None:
     """Draws training and test set, each from random numbers of its own."""
     from learn_pytorch import drawn_fashion
 
     raw = folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
-    with progress_bar(what="drawing FashionMNIST", total=sum(COUNTS.values()), unit="image") as bar:
-        for seed, (split, count) in enumerate(COUNTS.items()):
-            images, labels = drawn_fashion.draw(count, seed, bar.update)
+    total = sum(FASHION_COUNTS.values())
+    with progress_bar(what="drawing FashionMNIST", total=total, unit="image") as bar:
+        for split, count in FASHION_COUNTS.items():
+            images, labels = drawn_fashion.draw(count, FASHION_SEEDS[split], bar.update)
             write_idx(raw / f"{split}-images-idx3-ubyte", images)
             write_idx(raw / f"{split}-labels-idx1-ubyte", labels)
 
@@ -290,19 +298,6 @@ def write_idx(path: Path, array) -> None:
     """Writes an array of bytes as an IDX file: type, dimensions and sizes, then the values."""
     sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
     path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes())
-
-
-def check_idx(path: Path, shape: tuple[int, ...]) -> None:
-    """Raises ``DataError`` unless the file holds bytes of this shape; of one dimension, labels 0 to 9."""
-    data = path.read_bytes()
-    sizes = b"".join(size.to_bytes(4, "big") for size in shape)
-    header = bytes([0, 0, 8, len(shape)]) + sizes
-    count = 1
-    for size in shape:
-        count *= size
-    values = data[len(header) :]
-    if not data.startswith(header) or len(values) != count or (len(shape) == 1 and max(values) > 9):
-        raise DataError(f"{path.name} is no IDX file of shape {shape}: the archive holds something else")
 
 
 # ------------------------------------------------------------------------------ pizza, steak, sushi
@@ -318,7 +313,7 @@ def _food_archives(root: Path) -> list[Path]:
 
 
 def _unpack_food(folder: Path, root: Path, connect: bool) -> None:
-    """Unpacks the archive, from a folder at hand or from the network, and looks at what was in it."""
+    """Unpacks the archive, from a folder at hand or from the network."""
     near = _food_archives(root)
     archive = next((path for path in near if calculate_blob(path) == FOOD_BLOB), None)
     if archive is None:
@@ -330,42 +325,8 @@ def _unpack_food(folder: Path, root: Path, connect: bool) -> None:
         except DataError as problem:
             damaged = "".join(f"\n  {path}: the git blob id is wrong, copy the file again" for path in near)
             raise DataError(f"{problem}{damaged}") from problem
-    unpacked = folder / "unpacked"
-    unpack_zip(archive, unpacked)
+    unpack_zip(archive, folder)
     (folder / FOOD_ARCHIVE).unlink(missing_ok=True)
-    top = unpacked / "pizza_steak_sushi"  # some pack the folder, some what is in it
-    for split, classes in FOOD_COUNTS.items():
-        (folder / split).mkdir()
-        for name in classes:
-            source = (top if top.is_dir() else unpacked) / split / name
-            if not source.is_dir():
-                raise DataError(
-                    f"{archive.name} has no folder {split}/{name}: the archive holds something else"
-                )
-            os.replace(source, folder / split / name)
-    shutil.rmtree(unpacked)
-    check_images(folder)
-
-
-def check_images(folder: Path) -> None:
-    """Raises ``DataError`` unless the folder holds 225 and 75 pictures, and all begin as JPEG files do."""
-    for split, count in zip(FOOD_COUNTS, _food_counts(), strict=True):
-        images = sorted(path for path in (folder / split).rglob("*") if _is_image(path))
-        if len(images) != count:
-            raise DataError(
-                f"{split} must hold {count} images, got {len(images)}: the archive holds something else"
-            )
-        for path in images:
-            with open(path, "rb") as file:
-                if file.read(3) != b"\xff\xd8\xff":
-                    raise DataError(f"{path.relative_to(folder).as_posix()} is no JPEG file")
-
-
-def _is_image(path: Path) -> bool:
-    """Whether ``ImageFolder`` takes the file for a picture."""
-    from torchvision.datasets.folder import IMG_EXTENSIONS
-
-    return path.is_file() and path.suffix.lower() in IMG_EXTENSIONS
 
 
 def check_nothing_added(folder: Path) -> None:
@@ -374,10 +335,10 @@ def check_nothing_added(folder: Path) -> None:
     ``ImageFolder`` would take each for a part of the data set. Other files do no harm, and what is
     refused is left where it is.
     """
-    files = [folder / name for name in json.loads((folder / _DONE).read_text(encoding="utf-8"))["md5"]]
+    files = made(folder)
     known = {*files, *(parent for path in files for parent in path.parents)}
     for path in sorted(folder.rglob("*")):
-        if path not in known and (path.is_dir() or _is_image(path)):
+        if path not in known and (path.is_dir() or path.suffix.lower() in IMAGE_ENDINGS):
             raise DataError(f"{path} is no part of the data, but would be read with it: move it elsewhere")
 
 
@@ -385,18 +346,18 @@ def _draw_food(folder: Path) -> None:
     """Draws training and test set, each scene from random numbers of its own."""
     from learn_pytorch import drawn_food
 
-    def draw(job: tuple[int, str, str, int]) -> None:
-        part, split, name, index = job
+    def draw(job: tuple[str, str, int]) -> None:
+        split, name, index = job
         path = folder / split / name / f"{name}_{index + 1:03}.jpg"
         packed = io.BytesIO()
-        drawn_food.picture(name, (FOOD_SEED, part, index)).save(packed, "JPEG", quality=88)
+        drawn_food.picture(name, (*FOOD_SEEDS[split], index)).save(packed, "JPEG", quality=FOOD_QUALITY)
         path.write_bytes(packed.getvalue())  # unlike Pillow, it notices when the disk is full
 
     jobs = []
-    for part, (split, classes) in enumerate(FOOD_COUNTS.items()):
+    for split, classes in FOOD_COUNTS.items():
         for name, count in classes.items():
             (folder / split / name).mkdir(parents=True)
-            jobs += [(part, split, name, index) for index in range(count)]
+            jobs += [(split, name, index) for index in range(count)]
     with (
         progress_bar(what="drawing pizza, steak and sushi", total=len(jobs), unit="image") as bar,
         ThreadPoolExecutor(2) as pool,
@@ -405,205 +366,14 @@ def _draw_food(folder: Path) -> None:
             bar.update()
 
 
-# ------------------------------------------------------------------------------ for every data set
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Lets one process at a time work in a folder, which is made if need be; the others wait.
-
-    Raises:
-        DataError: The other one took too long.
-    """
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=LOCK_LIMIT)  # the system frees it if a process dies
-    try:
-        lock.acquire()
-    except Timeout:
-        raise DataError(
-            f"another notebook has been preparing data in {folder} for more than {LOCK_LIMIT} s: "
-            "wait for it or shut down its kernel, then run this again"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def make_folder(folder: Path, kind: str, fill: Callable[[Path], None]) -> None:
-    """Makes a folder that is there with all its files or not at all. Hold the lock while it runs.
-
-    ``fill`` writes the files into a folder beside it, which gets its name when all is done; what
-    stood there before is replaced only then.
-
-    Args:
-        folder: What to make.
-        kind: What it holds, for ``is_complete``.
-        fill: Called with the folder to write to.
-    """
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
-    try:
-        partial.mkdir(parents=True)
-        fill(partial)
-        files = sorted(path for path in partial.rglob("*") if path.is_file())
-        sums = {path.relative_to(partial).as_posix(): calculate_md5(path) for path in files}
-        (partial / _DONE).write_text(json.dumps({"kind": kind, "md5": sums}, indent=1), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def is_complete(folder: Path, kind: str) -> bool:
-    """Whether ``make_folder`` finished this folder, of this kind, and every file is as it was then."""
-    try:
-        done = json.loads((folder / _DONE).read_text(encoding="utf-8"))
-        if done["kind"] != kind:
-            return False
-        return all(calculate_md5(folder / name) == md5 for name, md5 in done["md5"].items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-
-
-def calculate_md5(path: Path) -> str:
-    """The MD5 sum of a file: good against accidents, not against forgers."""
-    with open(path, "rb") as file:
-        md5 = hashlib.md5(usedforsecurity=False)
-        while chunk := file.read(1 << 20):
-            md5.update(chunk)
-    return md5.hexdigest()
-
-
-def check_md5(path: Path, md5: str) -> None:
-    """Raises ``DataError`` unless the file has this MD5 sum."""
-    if calculate_md5(path) != md5:
-        raise DataError("the MD5 sum is wrong, the file is damaged or another one")
-
-
-def calculate_blob(path: Path) -> str:
-    """What git calls a file's bytes: the SHA-1 sum of the word blob, their number, a zero, and them."""
-    sha1 = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            sha1.update(chunk)
-    return sha1.hexdigest()
-
-
-def check_blob(path: Path, blob: str) -> None:
-    """Raises ``DataError`` unless git would call the file so."""
-    if calculate_blob(path) != blob:
-        raise DataError("the git blob id is wrong, the file is damaged or another one")
-
-
-def download(urls: Sequence[str], path: Path, check: Callable[[Path], None]) -> None:
-    """Downloads a file from the first address that delivers a good one.
-
-    It is written beside ``path`` and renamed when it has passed the check, so that nothing
-    half-finished or wrong ever has its name.
-
-    Args:
-        urls: Addresses (http or https), tried in turn.
-        path: The file to write.
-        check: Called with the finished file; raises ``DataError`` if it is not the right one.
-
-    Raises:
-        DataError: None of them did; the message says why for each.
-    """
-    problems = []
-    part = path.with_name(path.name + ".part")
-    for url in urls:
-        try:
-            with open(part, "wb") as file:
-                for chunk in _receive(url, path.name):
-                    file.write(chunk)
-            check(part)
-            os.replace(part, path)
-            return
-        except DataError as problem:
-            problems.append(f"\n  {url}: {problem}")
-        finally:
-            part.unlink(missing_ok=True)
-    raise DataError(f"no download of {path.name}{''.join(problems) or ' (no address to fetch it from)'}")
-
-
-def _receive(url: str, name: str) -> Iterator[bytes]:
-    """The bytes of a download. Whatever the network does wrong is a ``DataError``."""
-    deadline = time.monotonic() + DOWNLOAD_LIMIT
-    received = 0
-    try:
-        request = urllib.request.Request(url, headers={"User-Agent": "learn_pytorch"})
-        with urllib.request.urlopen(request, timeout=SILENCE) as response:
-            size = int(response.headers.get("Content-Length") or 0)
-            with progress_bar(what=name, total=size, unit="B") as bar:
-                # read1 returns what has come; read would wait for a server that drips for ever.
-                while chunk := response.read1(_CHUNK):
-                    if time.monotonic() > deadline:
-                        raise DataError(f"not finished after {DOWNLOAD_LIMIT} s")
-                    received += len(chunk)
-                    if received > MAX_BYTES:
-                        raise DataError(f"longer than {MAX_BYTES:,} bytes")
-                    bar.update(len(chunk))
-                    yield chunk
-    except urllib.error.HTTPError as problem:
-        problem.close()
-        raise DataError(f"the server answers {problem.code} {problem.reason}") from None
-    except (OSError, HTTPException, ValueError) as problem:
-        reason = getattr(problem, "reason", problem)
-        if isinstance(reason, TimeoutError):
-            reason = f"no answer for {SILENCE} s"
-        raise DataError(f"{reason or type(problem).__name__}") from None
-    if received < size:
-        raise DataError(f"cut off after {received:,} of {size:,} bytes")
-
-
-def unpack_gzip(archive: Path, path: Path) -> None:
-    """Unpacks a file of at most ``MAX_BYTES``.
-
-    Raises:
-        DataError: The archive is damaged, or holds more.
-    """
-    try:
-        with gzip.open(archive) as source, open(path, "wb") as target:
-            left = MAX_BYTES
-            while chunk := source.read(1 << 20):
-                left -= len(chunk)
-                if left < 0:
-                    raise DataError(f"{archive} holds more than {MAX_BYTES:,} bytes")
-                target.write(chunk)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
-        raise DataError(f"{archive} is damaged ({problem}): fetch it again") from problem
-
-
-def unpack_zip(archive: Path, folder: Path) -> None:
-    """Unpacks a zip archive of at most ``MAX_BYTES``, never outside ``folder``.
-
-    All names are looked at first: an archive with one bad name is refused as a whole.
-
-    Raises:
-        DataError: The archive is damaged, holds more, or holds links or paths that lead outside.
-    """
-    try:
-        with zipfile.ZipFile(archive) as zipped:
-            members = zipped.infolist()
-            if sum(member.file_size for member in members) > MAX_BYTES:
-                raise DataError(f"{archive} holds more than {MAX_BYTES:,} bytes")
-            for member in members:
-                parts = member.filename.replace("\\", "/").split("/")
-                outside = member.filename.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]
-                if outside or stat.S_ISLNK(member.external_attr >> 16):
-                    raise DataError(f"{archive} is refused: {member.filename!r} leads out of its folder")
-            zipped.extractall(folder)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as problem:
-        raise DataError(f"{archive} is damaged ({problem}): fetch it again") from problem
-
-
-if __name__ == "__main__":
+def main() -> None:
+    """Prepares both sets and says where they are."""
     try:
         for prepare in (fashion_mnist, pizza_steak_sushi):
             print(f"in {prepare().root}")
     except (DataError, ValueError) as error:
         sys.exit(f"learn_pytorch.data: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 
 The checks stand in ``learn_pytorch/checks/notebook_NN.py``, one module for each notebook. This module runs
 them: it keeps a learner's code at arm's length (whatever it raises, changes or never finishes
-becomes one line of advice) and remembers what has been passed in this session.
+becomes one line of advice). What was passed is remembered, see ``learn_pytorch/passed.py``.
 """
 
 import _thread
@@ -19,6 +19,8 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+
+from learn_pytorch import passed
 
 TIME_LIMIT = 60  # seconds for one call of a learner's function; the longest needs about one
 
@@ -51,7 +53,7 @@ def check(number: str, answer) -> None:
         00.1 not attempted yet
     """
     exercise = _find(number)
-    if _is_stub(answer):
+    if _is_stub(answer, exercise.methods):
         exercise.state, message = NOT_ATTEMPTED, ""
     else:
         try:
@@ -63,48 +65,71 @@ def check(number: str, answer) -> None:
         except Exception as error:  # the answer is something that the check did not foresee
             exercise.state = NOT_YET
             message = f": the answer cannot be checked, {type(error).__name__}: {_first_line(error)}"
+    if exercise.state == PASSED:
+        passed.remember(exercise.name)
     print(f"{number} {exercise.state}{message}")
 
 
-def progress(notebook: str) -> None:
+def progress(notebook: str, reset: bool = False) -> None:
     """Prints a table of a notebook's exercises and how each of them stands.
+
+    What was passed once counts as passed on other days, too: a small file in the course's folder,
+    ``.progress.json``, remembers it. On Colab it lives as long as the session.
 
     Args:
         notebook: Its two digits, such as ``"00"``.
+        reset: Start again: first forget what was passed in this notebook. Deleting the file and
+            restarting the kernel forgets all of them.
 
     Raises:
         ValueError: There are no exercises for that notebook.
     """
     exercises = _load(notebook)
+    if reset:
+        passed.forget({e.name for e in exercises.values()})
+        for e in exercises.values():
+            e.state = NOT_ATTEMPTED
+    earlier = passed.names()
+    states = {n: PASSED if e.name in earlier else e.state for n, e in exercises.items()}
     width = max(len(e.title) for e in exercises.values())
-    for number, exercise in exercises.items():
-        print(f"{number:<6} {exercise.title:<{width}}  {exercise.state}")
-    passed = sum(e.state == PASSED for e in exercises.values())
-    print(f"{passed} of {len(exercises)} passed")
+    for number, state in states.items():
+        print(f"{number:<6} {exercises[number].title:<{width}}  {state}")
+    print(f"{list(states.values()).count(PASSED)} of {len(states)} passed")
 
 
 # ------------------------------------------------------------------------ what checks are made of
 
 
 class Exercise:
-    """One exercise: its number, its title, the function that examines an answer, its state."""
+    """One exercise: number, title, the function that examines an answer, the methods of a class, state."""
 
-    def __init__(self, number: str, title: str, examine: Callable):
-        self.number, self.title, self.examine = number, title, examine
+    def __init__(self, number: str, title: str, examine: Callable, methods: tuple[str, ...]):
+        self.number, self.title, self.examine, self.methods = number, title, examine, methods
         self.state = NOT_ATTEMPTED
+
+    @property
+    def name(self) -> str:
+        """Number and title: another exercise that gets this number one day is not passed by it."""
+        return f"{self.number} {self.title}"
 
 
 _exercises: dict[str, Exercise] = {}
 
 
-def exercise(number: str, title: str):
+def exercise(number: str, title: str, methods: tuple[str, ...] = ()):
     """Decorator: makes ``examine(answer)`` the check of an exercise.
 
     ``examine`` raises ``NotYet`` (through ``require``, ``run`` and ``same``) or returns.
+
+    Args:
+        number: Such as ``"00.3"``.
+        title: As in the notebook.
+        methods: Those that a class has to be given; as long as all of them are empty, nobody
+            has attempted the exercise.
     """
 
     def register(examine: Callable) -> Callable:
-        _exercises[number] = Exercise(number, title, examine)
+        _exercises[number] = Exercise(number, title, examine, methods)
         return examine
 
     return register
@@ -218,27 +243,51 @@ def _find(number: str) -> Exercise:
 
 
 def _load(notebook: str) -> dict[str, Exercise]:
+    module = f"learn_pytorch.checks.notebook_{notebook}"
     try:
-        importlib.import_module(f"learn_pytorch.checks.notebook_{notebook}")
-    except ModuleNotFoundError:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:  # the checks are there, and something that they need is not
+            raise
         raise ValueError(f"there are no exercises for notebook {notebook!r}") from None
     found = {n: e for n, e in _exercises.items() if n.startswith(f"{notebook}.")}
     return dict(sorted(found.items(), key=lambda item: int(item[0].split(".")[1])))
 
 
-def _is_stub(answer) -> bool:
-    """Whether the answer is still what the exercise started with: nothing but ``...``."""
+def _is_stub(answer, methods: tuple[str, ...] = ()) -> bool:
+    """Whether the answer is still what the exercise started with: nothing but ``...``.
+
+    Of a class, the methods that the exercise asks for are looked at. One that is empty may be an
+    answer (``def reset(self): pass``); a stub is where all of them are.
+    """
     if answer is ... or answer is None:
         return True
     if inspect.isclass(answer):
-        return any(_is_stub(m) for m in vars(answer).values() if inspect.isfunction(m))
-    if not isinstance(answer, types.FunctionType):
+        asked = [vars(answer)[name] for name in methods if name in vars(answer)]
+        return bool(asked) and all(_is_empty(method) for method in asked)
+    return _is_empty(answer)
+
+
+def _is_empty(function) -> bool:
+    """Whether a function does nothing, or nothing but what every ``__init__`` of a module begins with."""
+    if not isinstance(function, types.FunctionType):
         return False
+    steps, begins = (
+        [(step.opname, step.argval) for step in dis.get_instructions(f)] for f in (function, _Begins.__init__)
+    )
+    if steps == begins:
+        return True
     # An empty body compiles to "return None" and nothing else.
     idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "LOAD_COMMON_CONSTANT"}
-    steps = list(dis.get_instructions(answer))
-    returned = [s.argval for s in steps if "CONST" in s.opname]
-    return all(s.opname in idle for s in steps) and all(r is None for r in returned)
+    returned = [value for name, value in steps if "CONST" in name]
+    return all(name in idle for name, _ in steps) and all(r is None for r in returned)
+
+
+class _Begins:
+    """What an ``__init__`` compiles to that does nothing yet."""
+
+    def __init__(self):
+        super().__init__()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""Notebook 04 on a folder that it has never seen: other classes, other sizes, other files."""
+"""Notebook 04 on a folder that it has never seen: other classes, other sizes, other files.
+
+A second run of the whole notebook, so ``make test-all`` does it and ``make test`` does not.
+"""
 
 import random
 
@@ -8,6 +11,8 @@ from PIL import Image, ImageDraw
 
 import refresh
 from stored import LESSONS, code_cells, output_text, tags
+
+pytestmark = pytest.mark.slow
 
 COUNTS = {"ball": 9, "big box": 7, "bröt": 6, "kite": 2}  # images for training; 3 of each for testing
 SIZES = [(70, 50), (31, 88), (64, 64), (200, 120)]

@@ -1,15 +1,22 @@
 """Every exercise has a solution that passes, a stub that does not, and wrong answers refused."""
 
+import contextlib
+import json
+import os
 import re
+import subprocess
+import sys
 
+import filelock
 import nbformat
 import pytest
 import torch
+from nbclient import NotebookClient
 
 import refresh
-from learn_pytorch import exercises
+from learn_pytorch import exercises, passed
 from learn_pytorch.exercises import NotYet, check, exercise, fresh_generator, progress, require, run, same
-from stored import LESSONS, code_cells, output_text, read, tags
+from stored import LESSONS, ROOT, code_cells, output_text, read, tags
 
 VERDICT = re.compile(r"^(\d\d\.\d+) (passed|not attempted yet|not yet: .*)$", re.MULTILINE)
 NUMBERS = [number for path in LESSONS for number in exercises._load(path.name[:2])]
@@ -50,6 +57,64 @@ def test_exercises_are_presented(path):
         assert re.search(heading, text, re.MULTILINE), f"{number} {task.title}: its heading"
     assert text.count("<summary>Hint") >= len(exercises._load(path.name[:2]))
     assert re.search(r"Find the bug", text)
+
+
+def cells_of(number, cells):
+    """From the cells of several exercises those of one: up to its check, after the check before it."""
+    own = []
+    for cell in cells:
+        own.append(cell)
+        found = re.search(r'^check\("([\d.]+)"', cell.source, re.MULTILINE)
+        if found and found[1] == number:
+            return own
+        own = [] if found else own
+    raise AssertionError(f"no cell checks {number}")
+
+
+RESET = """
+for _name in [n for n in globals() if not n.startswith("_") and n not in _before]:
+    del globals()[_name]
+globals().update(_before)
+"""
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.name)
+def test_every_exercise_can_be_taken_up_the_next_day(path, tmp_path, monkeypatch):
+    """Setup, the cell that begins the section, the exercise's own: nothing else is needed to go on."""
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    lesson = read(path)
+    headings = [i for i, c in enumerate(lesson.cells) if re.search(r"^## \d+\. Exercises$", c.source, re.M)]
+    assert len(headings) == 1, "one section of exercises"
+    (setup,) = (c for c in lesson.cells if "setup" in tags(c))
+    imports, *tasks = (c for c in lesson.cells[headings[0] :] if c.cell_type == "code")
+    solutions = [c for c in code_cells(read(path.parent / "solutions" / path.name)) if "solution" in tags(c)]
+    assert "check(" not in imports.source, "the section begins with a cell of what its exercises import"
+
+    numbers = list(exercises._load(path.name[:2]))
+    steps = [(n, cells_of(n, part)) for n in numbers for part in (tasks, solutions)]
+    notebook = nbformat.v4.new_notebook()
+    sources = [setup.source, imports.source, "_before = dict(globals())"]
+    for _, cells in steps:
+        sources += ["\n\n".join(cell.source for cell in cells), RESET]
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    resources = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(
+        notebook, timeout=120, kernel_name="python3", allow_errors=True, resources=resources
+    )
+    client.execute(stderr=subprocess.DEVNULL)
+    assert not any(o.output_type == "error" for c in notebook.cells[:3] for o in c.outputs)
+
+    stored = dict(verdicts(path))
+    for (number, _), (first, second) in zip(
+        steps[::2], zip(notebook.cells[3::4], notebook.cells[5::4], strict=True), strict=True
+    ):
+        problems = [output_text(c) for c in (first, second) for o in c.outputs if o.output_type == "error"]
+        assert not problems, f"{number} alone: {problems[0]}"
+        ((_, verdict),) = VERDICT.findall(output_text(first))
+        kind = "not attempted yet" if stored[number] == "not attempted yet" else "not yet: "
+        assert verdict.startswith(kind) and "NameError" not in verdict, f"{number} alone: {verdict}"
+        assert VERDICT.findall(output_text(second)) == [(number, "passed")], f"{number}, its solution alone"
+    assert not list(tmp_path.iterdir()), "nobody watches, so nothing is remembered"
 
 
 class Odd(torch.nn.Module):
@@ -201,9 +266,168 @@ def test_check_works_on_one_thread_and_gives_the_others_back(doubling, capsys):
 
 
 def test_check_turns_gradients_on_and_leaves_the_mode(doubling, capsys):
+    def by_a_gradient(x):
+        z = torch.zeros_like(x).requires_grad_()
+        (2 * x * z).sum().backward()  # raises where nothing is recorded
+        return z.grad
+
     with torch.no_grad():
-        doubling(lambda x: x.clone().requires_grad_().mul(2).detach(), capsys)
+        assert doubling(by_a_gradient, capsys) == "passed"
         assert not torch.is_grad_enabled()
+
+
+def test_stop_is_not_taken_for_an_endless_loop(doubling, capsys):
+    """Who presses stop stops the cell; the check does not say anything about it."""
+
+    def stopped(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        doubling(stopped, capsys)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "change"),
+    [
+        ({"lr": 1, "momentum": 2}, lambda d: d.update(lr=3)),
+        ({"lr": torch.zeros(2)}, lambda d: d["lr"].add_(1)),
+        ({"lr": 1}, lambda d: d.pop("lr")),
+        ([1, [2]], lambda x: x[1].append(3)),
+        (torch.zeros(2), lambda x: x.add_(1)),
+        (torch.zeros(2).numpy(), lambda x: x.fill(1)),
+    ],
+)
+def test_changed_data_is_noticed(given, change):
+    with pytest.raises(NotYet, match="your code changed its argument number 2"):
+        run(lambda _, data: (change(data), 1)[1], 0, given)
+    assert run(lambda _, data: 1, 0, given) == 1
+
+
+def test_no_answer_can_know_the_input():
+    first, second = (torch.rand(4, generator=fresh_generator()) for _ in range(2))
+    assert not torch.equal(first, second)
+    torch.manual_seed(0)
+    again = torch.rand(4, generator=fresh_generator())
+    torch.manual_seed(0)
+    assert not torch.equal(again, torch.rand(4, generator=fresh_generator())), "nor by the global seed"
+
+
+# ------------------------------------------------------------------------------- attempted or not
+
+
+class Untouched(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        ...
+
+    def forward(self, x): ...
+
+
+class WithHelper(Untouched):
+    """A finished method that nobody asked for does not make it an attempt."""
+
+    def __init__(self):
+        """Later."""
+
+    def forward(self, x):
+        """Later, too."""
+
+    def show(self):
+        return 1
+
+
+class Begun(Untouched):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+
+    def forward(self, x): ...
+
+
+class Finished(torch.nn.Module):
+    """Empty methods are part of it."""
+
+    def __init__(self):
+        super().__init__()
+
+    def forward(self, x):
+        return 2 * x
+
+    def extra_repr(self): ...
+
+    def reset(self):
+        pass
+
+
+class Elsewhere(Finished):
+    """None of the methods is written here."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_stub"),
+    [
+        (Untouched, True),
+        (WithHelper, True),
+        (Begun, False),
+        (Finished, False),
+        (Elsewhere, False),
+        (Odd, False),
+        (Finished(), False),
+    ],
+)
+def test_a_class_is_a_stub_while_all_that_is_asked_for_is_empty(answer, is_stub):
+    assert exercises._is_stub(answer, ("__init__", "forward")) == is_stub
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.name)
+def test_methods_asked_for_are_those_of_the_lesson(path):
+    """A class whose stub the lesson gives: the check names its methods, and no others do."""
+    cells = code_cells(read(path))
+    for number, task in exercises._load(path.name[:2]).items():
+        (source,) = (c.source for c in cells if f'check("{number}"' in c.source)
+        empty = re.findall(
+            r"^    def (\w+)\(.*\):\n(?:        super.*\n)?        \.\.\.", source, re.MULTILINE
+        )
+        assert list(task.methods) == empty, number
+
+
+def finished_early_stopping():
+    class EarlyStopping:
+        def __init__(self, patience):
+            self.patience, self.best, self.since = patience, float("inf"), 0
+
+        def step(self, loss):
+            self.best, self.since = (loss, 0) if loss < self.best else (self.best, self.since + 1)
+            return self.since >= self.patience
+
+        def reset(self):
+            pass
+
+    return EarlyStopping
+
+
+def dropout_without_a_rate():
+    class MyDropout(torch.nn.Module):
+        def __init__(self, p):
+            super().__init__()
+
+        def forward(self, x):
+            return x
+
+        def extra_repr(self): ...
+
+    return MyDropout
+
+
+def test_finished_classes_with_an_empty_method_are_attempts(capsys):
+    check("04.8", finished_early_stopping())
+    assert capsys.readouterr().out == "04.8 passed\n"
+    check("04.9", dropout_without_a_rate())
+    assert "not yet: nothing is zero in training mode" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------------------------- what is passed
 
 
 def test_progress(doubling, capsys):
@@ -214,11 +438,193 @@ def test_progress(doubling, capsys):
     assert capsys.readouterr().out == "99.1   Double it  passed\n1 of 1 passed\n"
 
 
+@pytest.fixture
+def watched(monkeypatch, tmp_path):
+    """Somebody sits at the notebook; what is passed is remembered in this file."""
+    path = tmp_path / "deep" / "progress.json"
+    monkeypatch.setenv("COURSE_PROGRESS", str(path))
+    monkeypatch.setattr(passed, "somebody_watches", lambda: True)
+    monkeypatch.setattr(passed, "LOCK_LIMIT", 0.2)
+    return path
+
+
+def next_day():
+    for e in exercises._exercises.values():
+        e.state = exercises.NOT_ATTEMPTED
+
+
+def test_what_was_passed_is_remembered(doubling, watched, capsys):
+    doubling(lambda x: x**2, capsys)
+    assert not watched.exists(), "only what is passed"
+    doubling(lambda x: 2 * x, capsys)
+    assert json.loads(watched.read_text(encoding="utf-8")) == {"passed": ["99.1 Double it"]}
+    next_day()
+    progress("99")
+    assert capsys.readouterr().out == "99.1   Double it  passed\n1 of 1 passed\n"
+    doubling(..., capsys)
+    progress("99")
+    assert capsys.readouterr().out.endswith("1 of 1 passed\n"), "what was passed once stays passed"
+    assert set(os.listdir(watched.parent)) <= {"progress.json", "progress.json.lock"}
+
+
+def test_starting_again(doubling, watched, capsys):
+    passed.remember("98.1 Another notebook's")
+    doubling(lambda x: 2 * x, capsys)
+    progress("99", reset=True)
+    assert capsys.readouterr().out == "99.1   Double it  not attempted yet\n0 of 1 passed\n"
+    assert passed.names() == {"98.1 Another notebook's"}
+    watched.unlink()
+    progress("99")
+    assert passed.names() == set() and capsys.readouterr().out.endswith("0 of 1 passed\n")
+
+
+def test_another_exercise_of_that_number_is_not_passed(doubling, watched, capsys):
+    passed.remember("99.1 What it was last year")
+    progress("99")
+    assert capsys.readouterr().out.endswith("0 of 1 passed\n")
+
+
+DAMAGED = {
+    "empty": b"",
+    "cut off": b'{"passed": ["99.1',
+    "a list": b'["99.1 Double it"]',
+    "a number": b'{"passed": 1}',
+    "not text": b'{"passed": [null, {"a": 1}, ["b"]]}',
+    "bytes": b"\xff\xfe\x00",
+    "too deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_a_fresh_start(doubling, watched, capsys, name):
+    watched.parent.mkdir()
+    watched.write_bytes(DAMAGED[name])
+    progress("99")
+    assert capsys.readouterr().out.endswith("0 of 1 passed\n")
+    assert doubling(lambda x: 2 * x, capsys) == "passed"
+    assert passed.names() == {"99.1 Double it"}
+
+
+def no_space(*paths):
+    raise OSError("the disk is full")
+
+
+@pytest.mark.parametrize("obstacle", ["a folder of that name", "a file for a folder", "locked", "full"])
+def test_what_cannot_be_written_disturbs_nobody(doubling, watched, capsys, obstacle, monkeypatch):
+    lock = contextlib.nullcontext()
+    if obstacle == "a folder of that name":
+        watched.mkdir(parents=True)
+    elif obstacle == "a file for a folder":
+        watched.parent.write_text("in the way")
+    elif obstacle == "locked":
+        watched.parent.mkdir()
+        lock = filelock.FileLock(f"{watched}.lock")
+    else:
+        monkeypatch.setattr(passed.os, "replace", no_space)
+    with lock:
+        assert doubling(lambda x: 2 * x, capsys) == "passed"
+        progress("99")
+        assert capsys.readouterr().out.endswith("1 of 1 passed\n"), "the kernel remembers"
+        progress("99", reset=True)
+    left = list(watched.parent.glob("*.tmp")) if watched.parent.is_dir() else []
+    assert passed.names() == set() and not left
+
+
+def test_a_file_that_cannot_be_read_now_is_not_overwritten(watched, monkeypatch):
+    """A virus scanner may hold it for a moment."""
+    passed.remember("00.1 Long ago")
+
+    def held(*args, **kwargs):
+        raise PermissionError("in use")
+
+    with monkeypatch.context() as m:
+        m.setattr(passed.Path, "read_text", held)
+        passed.remember("00.2 Now")
+        assert passed.names() == set()
+    assert passed.names() == {"00.1 Long ago"}
+
+
+REMEMBERS = """
+import sys
+from learn_pytorch import passed
+passed.somebody_watches = lambda: True
+for i in range(20):
+    passed.remember(f"{sys.argv[1]} {i}")
+"""
+
+
+def test_two_notebooks_at_once_lose_nothing(watched):
+    command = [sys.executable, "-c", REMEMBERS]
+    both = [subprocess.Popen([*command, name], cwd=ROOT) for name in ("one", "two")]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert passed.names() == {f"{name} {i}" for name in ("one", "two") for i in range(20)}
+
+
+def test_where_the_file_lies(monkeypatch, tmp_path):
+    """In the course's folder, where git does not see it; and tests never write there."""
+    monkeypatch.delenv("COURSE_PROGRESS", raising=False)
+    assert passed._path() == ROOT / ".progress.json"
+    assert ".progress.json*" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert not passed.somebody_watches()
+    monkeypatch.setattr(passed, "_update", None)
+    passed.remember("99.1 Double it")
+    passed.forget({"99.1 Double it"})
+    monkeypatch.setattr(passed, "_path", None)
+    assert passed.names() == set()
+
+
+@pytest.mark.slow
+def test_only_a_watched_notebook_remembers(monkeypatch, tmp_path):
+    """Three kernels: somebody passes; a program sees nothing of it; somebody comes back."""
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    answer = "check('00.1', lambda n: __import__('torch').arange(n, 0, -1))"
+    start = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+    start += "from learn_pytorch.exercises import check, progress\n"
+    seen = []
+    for somebody, last in (
+        (True, answer),
+        (False, answer),
+        (False, "progress('00')"),
+        (True, "progress('00')"),
+    ):
+        if not somebody:
+            before = (tmp_path / "progress.json").read_bytes()
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(start + last)])
+        client = NotebookClient(notebook, timeout=60, kernel_name="python3")
+        with client.setup_kernel(stderr=subprocess.DEVNULL):
+            client.kc.allow_stdin = somebody
+            client.execute_cell(notebook.cells[0], 0)
+        seen.append(output_text(notebook.cells[0]).strip().splitlines()[-1])
+        assert somebody or (tmp_path / "progress.json").read_bytes() == before
+    assert seen == ["00.1 passed", "00.1 passed", "0 of 10 passed", "1 of 10 passed"]
+
+
+# ---------------------------------------------------------------------------------------- the rest
+
+
 def test_unknown_exercise():
     with pytest.raises(ValueError, match=r"no exercise '00.99'; there are 00.1, "):
         check("00.99", 1)
-    with pytest.raises(ValueError, match="no exercises for notebook '77'"):
-        progress("77")
+    for unknown in ("77", "", "00.1", 0):
+        with pytest.raises(ValueError, match=f"no exercises for notebook '?{unknown}'?"):
+            progress(unknown)
+
+
+def test_checks_that_lack_a_module_say_which(monkeypatch):
+    """Not that there are no exercises."""
+
+    def import_module(name):
+        raise ModuleNotFoundError("No module named 'onnx'", name="onnx")
+
+    monkeypatch.setattr(exercises.importlib, "import_module", import_module)
+    with pytest.raises(ModuleNotFoundError, match="onnx"):
+        progress("00")
+
+
+def test_checks_have_names_and_say_what_they_check():
+    found = [e.examine for n in range(6) for e in exercises._load(f"0{n}").values()]
+    assert len({f.__name__ for f in found}) == len(found) == len(NUMBERS)
+    assert all(f.__name__.startswith("check_") and f.__doc__ for f in found)
 
 
 @pytest.mark.parametrize(

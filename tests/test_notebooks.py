@@ -107,6 +107,7 @@ def test_tags_are_known():
     """Above all, no nbval-skip: a cell that is not run is not tested."""
     for path in EVERY:
         for cell in read(path).cells:
+            tolerance.of(tags(cell))  # raises for one that is misspelt
             unknown = {tag for tag in tags(cell) - ALLOWED_TAGS if not tolerance.TAG.fullmatch(tag)}
             assert not unknown, f"{path.name}: {unknown}"
 

@@ -1,10 +1,15 @@
 """Style, spelling, and the files beside the notebooks."""
 
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import docs
 import refresh
@@ -13,7 +18,28 @@ from stored import LESSONS, ROOT, read, tags
 LINT = ["ruff", "check", "."]
 FORMAT = ["ruff", "format", "--check", "--exclude=*.ipynb", "."]
 SPELL = ["codespell_lib"]
-REQUIREMENTS = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+WORKFLOWS = [path.read_text(encoding="utf-8") for path in (ROOT / ".github" / "workflows").glob("*.yml")]
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pytest brings it
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def lines(name):
+    """What a list of requirements says, with the comments behind."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def requirements(texts):
+    return [Requirement(text.split(" #")[0]) for text in texts]
 
 
 @pytest.mark.parametrize(
@@ -26,15 +52,140 @@ def test_lint(command):
 
 
 def test_every_requirement_says_what_it_is_for():
-    lines = [line for line in REQUIREMENTS if line and not line.startswith("#")]
-    assert lines
-    for line in lines:
-        assert re.fullmatch(r"[a-z-]+(?:>=|==)[\d.]+ +# \w.*", line), line
-    assert "nbval==0.11.0" in [line.split()[0] for line in lines]
+    for line in lines("requirements.txt"):
+        assert re.fullmatch(r'[a-z-]+(?:>=|==)[\d.]+(; python_version < "[\d.]+")? +# \w.*', line), line
+    assert "nbval==0.11.0" in [line.split()[0] for line in lines("requirements.txt")]
 
 
 def test_one_list_of_requirements():
+    """pip, conda and uv install the same; what only contributors need is not in it."""
+    dependencies = project()["project"]["dependencies"]
+    assert dependencies == [re.sub(r" +#.*", "", line) for line in lines("requirements.txt")]
     assert "--requirement requirements.txt" in (ROOT / "environment.yml").read_text(encoding="utf-8")
+    contributors = {r.name for r in requirements(project()["dependency-groups"]["dev"])}
+    assert not contributors & {r.name for r in requirements(dependencies)}
+    assert {"ruff", "codespell", "pytest-xdist", "playwright"} <= contributors
+
+
+def test_the_lock_holds_a_version_of_everything_for_every_python():
+    locked = requirements(lines("requirements.lock"))
+    wanted = project()["project"]["dependencies"] + project()["dependency-groups"]["dev"]
+    for python in PYTHONS:
+        here = {"python_version": python, "python_full_version": f"{python}.9"}
+        there = {r.name: r for r in locked if r.marker is None or r.marker.evaluate(here)}
+        for requirement in requirements(wanted):
+            (version,) = there[requirement.name].specifier
+            assert version.operator == "==" and version.version in requirement.specifier, (python, version)
+
+
+def test_the_lock_names_no_place_and_no_gpu():
+    for line in lines("requirements.lock"):
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; [\w .<>='!()]+)?", line), line
+        assert not re.match("cuda|nvidia|triton", line), "the GPU at hand decides on these"
+
+
+def test_pythons():
+    """What is promised, accepted, locked and tested are the same Pythons."""
+    bounds = SpecifierSet(project()["project"]["requires-python"])
+    assert [f"3.{minor}" for minor in range(8, 20) if f"3.{minor}" in bounds] == PYTHONS
+    for name in ("README.md", "CONTRIBUTING.md", "Makefile"):
+        assert "Python 3.10 to 3.14" in (ROOT / name).read_text(encoding="utf-8"), name
+    assert "(3, 10) <= sys.version_info < (3, 15)" in MAKEFILE
+    for python in PYTHONS:
+        assert any(re.search(rf'python(-version)?: .*"{python}"', text) for text in WORKFLOWS), python
+
+
+STAND_IN = """\
+#!/bin/sh
+# Stands in for Python: notes what it is asked, makes an environment of itself, fails as the test says.
+echo "$*" >> "$LOG"
+case "$*" in
+  *version_info*) exec "$REAL" "$@" ;;
+  "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  "-m uv "*) exit "$UV_EXIT" ;;
+  *"install"*requirements.txt) exit "$PIP_EXIT" ;;
+esac
+"""
+
+
+@pytest.fixture
+def make(tmp_path):
+    """``make`` in a folder with the Makefile; its Python does no more than note what it is asked."""
+    if not shutil.which("make") and "make" not in os.environ.get("COURSE_REQUIRE", ""):
+        pytest.skip("no make on this machine")
+    if sys.platform == "win32":
+        pytest.skip("the stand-in for Python is a shell script")
+    for name in ("Makefile", "requirements.txt", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    python = tmp_path / "stand-in"
+    python.write_text(STAND_IN)
+    python.chmod(0o755)
+
+    def run(*arguments, uv=0, pip=0, python=python):
+        log = tmp_path / "log"
+        log.write_text("")
+        variables = {"LOG": str(log), "REAL": sys.executable, "UV_EXIT": str(uv), "PIP_EXIT": str(pip)}
+        command = ["make", f"PYTHON={python}", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=os.environ | variables, capture_output=True, text=True
+        )
+        return done, [line for line in log.read_text().splitlines() if "install" in line]
+
+    return run
+
+
+def test_make_takes_the_torch_that_is_asked_for(make, tmp_path):
+    done, asked = make("env", "TORCH=cpu")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"-m uv pip install .*--torch-backend=cpu --constraint=requirements.lock", asked[-1])
+    assert make("env", "TORCH=cpu")[1] == [], "everything is there"
+    (tmp_path / "requirements.txt").touch()
+    done, asked = make("env", "TORCH=default", "LOCK=")
+    assert asked == ["-m pip install --disable-pip-version-check -r requirements.txt"]
+
+
+def test_make_falls_back_on_pip(make):
+    done, asked = make("env", "TORCH=cpu", uv=2)
+    assert done.returncode == 0 and "uv found no torch for cpu" in done.stdout
+    assert asked[-1].startswith("-m pip install") and asked[-1].endswith("-r requirements.txt")
+
+
+def test_make_without_a_network_says_so_and_goes_on_later(make, tmp_path):
+    done, _ = make("env", "TORCH=cpu", uv=2, pip=1)
+    assert done.returncode == 2 and "Is there a network?" in done.stdout
+    assert not (tmp_path / ".venv" / ".complete").exists()
+    done, asked = make("env", "TORCH=cpu")
+    assert done.returncode == 0 and "-m uv pip install" in asked[-1]
+    assert (tmp_path / ".venv" / ".complete").exists()
+
+
+def test_make_without_a_python_says_which(make):
+    done, asked = make("env", python="")
+    assert done.returncode == 2 and "Python 3.10 to 3.14 is needed" in done.stdout and not asked
+
+
+def test_tools_of_contributors_come_with_the_tests_alone(make):
+    _, asked = make("env", "TORCH=default")
+    assert not any("dev" in line for line in asked)
+    _, asked = make("dev", "TORCH=default")
+    assert asked[-1].endswith("--group dev")
+
+
+def test_published(make):
+    """On GitHub, a course that leads elsewhere fails, and says the one command."""
+    done, _ = make("published", "GITHUB_REPOSITORY=some-one/some-course")
+    assert done.returncode == 2 and "make publish REPO=some-one/some-course" in done.stdout
+    assert make("published", f"GITHUB_REPOSITORY={refresh.slug()}")[0].returncode == 0
+
+
+def test_container():
+    """Codespaces and VS Code make the environment as everybody does."""
+    text = (ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
+    container = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
+    command, target = container["postCreateCommand"].split()
+    assert command == "make" and re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
+    assert container["image"].removeprefix("python:").startswith(tuple(PYTHONS))
+    assert container["forwardPorts"] == [8888]
 
 
 def test_sanitising_takes_devices_as_equal():
@@ -89,16 +240,15 @@ def test_readme_lists_every_lesson():
         assert f"(https://colab.research.google.com/github/{refresh.slug()}/blob/main/{inside})" in text
 
 
-def test_workflow_runs_the_commands_of_the_makefile():
+def test_workflows_run_the_commands_of_the_makefile():
     """What fails on GitHub can be tried at home; actions cannot change behind our back."""
-    text = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    actions = re.findall(r"uses: (\S+)", text)
-    assert actions and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in actions)
-    commands = re.findall(r"run: (?!\n)(.+)", text)
-    assert len(commands) == text.count("steps:")
-    for command in commands:
-        program, *rest = command.split()
-        assert program == ".ci/run" or (program == "make" and re.search(rf"^{rest[0]}:", makefile, re.M)), (
-            command
-        )
+    for text in WORKFLOWS:
+        actions = re.findall(r"uses: (\S+)", text)
+        assert actions and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in actions)
+        for command in re.findall(r"run: (?!\n)(.+)", text):
+            program, target, *_ = command.split()
+            assert program == "make" and re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), command
+    assert any("make published" in text for text in WORKFLOWS)
+    assert any("make test-all" in text and "COURSE_DATA: real" in text for text in WORKFLOWS)
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "make test-all" in ci and "COURSE_REQUIRE" in ci

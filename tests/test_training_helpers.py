@@ -1,5 +1,6 @@
 """The helpers that train and evaluate: batches, sums over a whole set, and what they refuse."""
 
+import contextlib
 import copy
 
 import pytest
@@ -41,6 +42,13 @@ def test_loader_shuffles_anew_in_each_pass_and_repeats_from_the_seed():
 
     (a, b), (c, d) = passes(0), passes(0)
     assert not torch.equal(a, b) and torch.equal(a, c) and torch.equal(b, d)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_loader_keeps_channels_last(shuffle):
+    images = torch.rand(9, 3, 4, 4).contiguous(memory_format=torch.channels_last)
+    for X, _ in TensorLoader(images, torch.arange(9), batch_size=4, shuffle=shuffle):
+        assert X.is_contiguous(memory_format=torch.channels_last) and not X[:, :2].is_contiguous()
 
 
 def test_loader_takes_small_whole_numbers_as_labels():
@@ -119,7 +127,7 @@ def test_count_parameters_leaves_out_frozen_ones():
             torch.arange(3),
             {},
             ValueError,
-            r"\(2, 3\), labels has \(3,\): there must be one",
+            "labels must hold one label for each of 2 .* got 3",
         ),
         (torch.rand(0, 3), torch.arange(0), {}, ValueError, "at least one"),
         (torch.rand(2, 3), torch.tensor([0, -1]), {}, ValueError, "labels must be at least 0, got -1"),
@@ -170,6 +178,30 @@ def test_a_loss_that_is_no_number_stops_training():
     with pytest.raises(FloatingPointError, match="step 1 of the epoch, and the batch itself holds NaN"):
         train_epoch(fresh, TensorLoader(X, y), LOSS, optimizer)
     assert torch.equal(fresh.weight, weight), "the step that would spoil the parameters is not taken"
+
+
+def test_training_and_evaluation_say_how_far_they_are(monkeypatch):
+    """... and take their bar away when something goes wrong."""
+    bars = []
+
+    class Bar(list):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.closed = True
+
+    def bar(loader, what, unit):
+        bars.append((Bar(loader), what))
+        return bars[-1][0]
+
+    monkeypatch.setattr("helper_functions.progress_bar", bar)
+    for loader in (TensorLoader(*some_data()), [(torch.rand(2, 4), torch.tensor([0, 9]))]):
+        for call in both(nn.Linear(4, 3), loader):
+            with contextlib.suppress(ValueError):
+                call()
+    assert [what for _, what in bars] == ["evaluating", "training"] * 2
+    assert all(bar.closed for bar, _ in bars)
 
 
 def test_data_is_moved_to_the_device_that_is_named():

@@ -20,6 +20,12 @@ import figures
 QUESTION = re.compile(r"\*\*([^*\n]+\?)\*\*")
 REMEDY = re.compile(r"\*\*Cause:\*\*\s*(.+?)\s*\*\*Fix:\*\*\s*(.+?)\s*(?:\n\n|$)", re.DOTALL)
 SECTION = re.compile(r"^## (\d+)\. (.+)$", re.MULTILINE)
+# Only whoever sees the file as source reads this.
+AS_SOURCE = "<!-- In JupyterLab: right click on this file, Open With, Markdown Preview. -->"
+LINKS = (
+    "On the course's web site a link leads to the cell at once. In JupyterLab the first click opens the "
+    "notebook: click again when it has loaded."
+)
 
 
 def pages(lessons: list[Path]) -> dict[str, str]:
@@ -81,7 +87,8 @@ def _link(path: Path, section: str, cell) -> str:
 
 def _cheat_sheet(notebooks) -> str:
     parts = [
-        "# Cheat sheet\n\nThe summary tables of all notebooks. The section numbers are the notebook's own."
+        f"# Cheat sheet\n\n{AS_SOURCE}\n\n"
+        "The summary tables of all notebooks. The section numbers are the notebook's own."
     ]
     for path, notebook in notebooks.items():
         summary = [
@@ -95,10 +102,7 @@ def _cheat_sheet(notebooks) -> str:
 
 
 def _questions(notebooks) -> str:
-    parts = [
-        "# Questions\n\nWhat learners ask, and the cell that answers. In JupyterLab (right click on this "
-        "file, *Open With*, *Markdown Preview*) a link leads to the cell itself, elsewhere to its notebook."
-    ]
+    parts = [f"# Questions\n\n{AS_SOURCE}\n\nWhat learners ask, and the cell that answers. {LINKS}"]
     for path, notebook in notebooks.items():
         rows = [
             f"- {question} {_link(path, section, cell)}"
@@ -128,8 +132,8 @@ def _errors(notebooks) -> str:
                 cause, fix = (re.sub(r":$", ".", " ".join(part.split())) for part in remedy.groups())
                 found.setdefault((output.ename, message), []).append((place, cause, fix))
     parts = [
-        "# Errors\n\nEach error that the course raises on purpose: its message, what causes it, what mends "
-        "it, and where it is shown. Search this page for the first words of yours."
+        f"# Errors\n\n{AS_SOURCE}\n\nEach error that the course raises on purpose: its message, what causes "
+        f"it, what mends it, and where it is shown. Search this page for the first words of yours. {LINKS}"
     ]
     kind = None
     for (name, message), places in sorted(found.items(), key=lambda item: (item[0][0], item[0][1].lower())):

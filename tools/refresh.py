@@ -1,4 +1,4 @@
-"""Keeps the notebooks in order: ``python tools/refresh.py refresh [NN]`` and ``publish OWNER/NAME``.
+"""Keeps the notebooks in order: ``python tools/refresh.py refresh [NN]`` and ``publish [OWNER/NAME]``.
 
 ``refresh`` runs notebooks from a fresh kernel and saves what came out, in one normal form; then it
 makes the pages in ``docs/`` anew (``tools/docs.py``).
@@ -6,6 +6,7 @@ makes the pages in ``docs/`` anew (``tools/docs.py``).
 """
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -28,20 +29,42 @@ REPOSITORY = re.compile(r'(Repository = "https://github\.com/)([^/"]+/[^/"]+)(")
 # GitHub allows letters, digits and single hyphens in an owner's name, at most 39 characters.
 SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}/[A-Za-z0-9._-]{1,100}")
 
+# The README's words about the web site, before the course is published and after.
+NO_SITE = "<!-- make publish tells here where the course is to be read as a web site -->"
+SITE = "To read it without installing anything, on a phone too: [the course as a web site]({})."
+# Packages that Colab and Kaggle lack, and what in a notebook's code asks for them. They have all else.
+LACKING = {
+    "torchmetrics": r"\btorchmetrics\b",
+    "torchinfo": r"\btorchinfo\b",
+    "onnx": r"\bonnx",
+    "onnxscript": r"\bonnx",
+    "onnxruntime": r"\bonnx",
+}
+
+# pip takes an older onnx where the newest would have to replace protobuf.
 SETUP = """\
-# Setup, the same in every notebook. On Colab and Kaggle it fetches the course first.
+# Setup. On Colab and Kaggle it fetches the course and installs what is missing there.
 import os
 import subprocess
 import sys
+from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 
+needed = {needed}  # in this list alone notebooks differ
 hosted = "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ
 if hosted and not Path("../helper_functions.py").exists():
     if not Path("course").exists():
         address = "https://github.com/{slug}"
-        subprocess.run(["git", "clone", "--quiet", "--depth=1", address, "course"], check=True)
-    %cd -q course/notebooks
-    %pip install -q torchmetrics torchinfo onnx onnxscript onnxruntime
+        clone = ["git", "clone", "--quiet", "--depth=1", address, "course"]
+        subprocess.run(clone, check=True)
+    os.chdir("course/notebooks")
+missing = [name for name in needed if find_spec(name) is None]
+if hosted and missing:
+    # Colab's own packages break with another protobuf than theirs: it stays.
+    kept = [f"protobuf=={{d.version}}" for d in distributions(name="protobuf")]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, *missing, *kept[:1]], check=True)
 
 folders = [Path.cwd(), *Path.cwd().parents]
 sys.path[:0] = [str(f) for f in folders if (f / "helper_functions.py").exists()][:1]
@@ -61,9 +84,25 @@ def slug() -> str:
     return REPOSITORY.search((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[2]
 
 
-def setup_cell() -> str:
-    """The text of the setup cell, which all notebooks share."""
-    return SETUP.format(slug=slug())
+def needed(notebook: nbformat.NotebookNode) -> list[str]:
+    """What a notebook runs that Colab and Kaggle lack."""
+    cells = [c for c in notebook.cells if c.cell_type == "code" and "setup" not in c.metadata.get("tags", [])]
+    code = "\n".join(cell.source for cell in cells)
+    return [name for name, trace in LACKING.items() if re.search(trace, code)]
+
+
+def website(repository: str) -> str:
+    """Where GitHub Pages show a repository's web site; an empty string for one that is not published."""
+    if not SLUG.fullmatch(repository):
+        return ""
+    owner, name = repository.split("/")
+    host = f"{owner.lower()}.github.io"
+    return f"https://{host}/" + ("" if name.lower() == host else f"{name}/")
+
+
+def setup_cell(notebook: nbformat.NotebookNode) -> str:
+    """The text of the setup cell: the same in all notebooks but for the list of what is needed."""
+    return SETUP.format(slug=slug(), needed=json.dumps(needed(notebook)))
 
 
 def navigation(path: Path) -> str:
@@ -82,6 +121,8 @@ def navigation(path: Path) -> str:
         parts += [f"[{_label(p)} →]({p.name})" for p in order[i + 1 : i + 2]]
     inside = path.relative_to(ROOT).as_posix()
     link = f"https://colab.research.google.com/github/{slug()}/blob/main/{inside}"
+    if website(slug()):
+        parts.append(f"[as a web page]({website(slug())}{inside.removesuffix('.ipynb')}.html)")
     return " · ".join([*parts, f"[![Open in Colab]({BADGE})]({link})"])
 
 
@@ -93,7 +134,7 @@ def _label(path: Path) -> str:
 def normalise(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookNode:
     """Gives a notebook the course's normal form, in place: metadata, navigation, setup cell.
 
-    Cells that are generated carry the tag ``navigation`` or ``setup``; missing ones are added.
+    Cells that are generated carry the tag ``navigation`` or ``setup``; missing bars are added.
     """
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNELSPEC})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -109,6 +150,11 @@ def normalise(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookN
             figures.compress(output.get("data", {}))
             if output.output_type == "error":
                 output.traceback = _without_library_frames(output.traceback)
+    return address(notebook, path)
+
+
+def address(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookNode:
+    """Writes the cells that name the repository anew, in place: navigation and setup."""
     for position in (0, -1):
         if "navigation" not in notebook.cells[position].metadata.get("tags", []):
             bar = nbformat.v4.new_markdown_cell(metadata={"tags": ["navigation"]})
@@ -116,7 +162,7 @@ def normalise(notebook: nbformat.NotebookNode, path: Path) -> nbformat.NotebookN
         notebook.cells[position].source = navigation(path)
     for cell in notebook.cells:
         if "setup" in cell.metadata.get("tags", []):
-            cell.source = setup_cell()
+            cell.source = setup_cell(notebook)
     return notebook
 
 
@@ -189,16 +235,28 @@ def refresh(path: Path) -> None:
     print(f"{path.relative_to(ROOT)}: run and saved")
 
 
+def remote() -> str:
+    """The repository on GitHub that this one was cloned from, or is to be pushed to: ``owner/name``."""
+    asked = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
+    address = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    found = re.search(r"[/@]github\.com[:/]+([^/]+/[^/]+?)(?:\.git)?/?$", address)
+    if not found:
+        raise SystemExit("publish: git's remote 'origin' is not on GitHub: make publish REPO=owner/name")
+    return found[1]
+
+
 def publish(new: str) -> None:
     """Puts ``owner/name`` into pyproject.toml, the README, every badge and every setup cell."""
     if not SLUG.fullmatch(new):
         raise SystemExit(f"publish: {new!r} is no repository on GitHub, expected REPO=owner/name")
     old = slug()
     for name in ("pyproject.toml", "README.md"):
-        text = (ROOT / name).read_text(encoding="utf-8")
-        (ROOT / name).write_text(text.replace(old, new), encoding="utf-8", newline="\n")
+        text = (ROOT / name).read_text(encoding="utf-8").replace(old, new)
+        site = website(old)
+        text = text.replace(site, website(new)) if site else text.replace(NO_SITE, SITE.format(website(new)))
+        (ROOT / name).write_text(text, encoding="utf-8", newline="\n")
     for path in notebooks() + notebooks(solutions=True):
-        write(normalise(nbformat.read(path, as_version=4), path), path)
+        write(address(nbformat.read(path, as_version=4), path), path)
     print(f"{old} is now {new}: look at `git diff --stat`, then commit")
 
 
@@ -209,10 +267,10 @@ def main() -> None:
     one.add_argument("number", nargs="?", default="", help="only the notebook of this number, e.g. 00")
     commands.add_parser("tidy", help="put all notebooks into the normal form, without running them")
     two = commands.add_parser("publish", help="set the repository's address")
-    two.add_argument("repo", help="owner/name")
+    two.add_argument("repo", nargs="?", help="owner/name; else that of git's remote")
     arguments = parser.parse_args()
     if arguments.command == "publish":
-        publish(arguments.repo)
+        publish(arguments.repo or remote())
         return
     if arguments.command == "tidy":
         for path in notebooks() + notebooks(solutions=True):

@@ -7,7 +7,7 @@ from learn_pytorch.exercises import exercise, fresh_generator, require, run, sam
 
 
 @exercise("00.1", "Count down")
-def _(answer):
+def check_countdown(answer):
     """n, n - 1, ..., 1 as int64; nothing for 0."""
     some = int(torch.randint(20, 40, (), generator=fresh_generator()))
     for n, case in [(5, "n = 5"), (1, "n = 1"), (some, "a larger n"), (0, "n = 0")]:
@@ -20,7 +20,7 @@ def _(answer):
 
 
 @exercise("00.2", "Between two bounds")
-def _(answer):
+def check_uniform(answer):
     """Uniform numbers from low to high, taken from the generator and from nowhere else."""
     for low, high, case in [(-3.0, 5.0, "low = -3, high = 5"), (10.0, 11.0, "low = 10, high = 11")]:
         shape, generator, before = (100, 200), fresh_generator(), torch.get_rng_state()
@@ -42,7 +42,7 @@ def _(answer):
 
 
 @exercise("00.3", "Brighter")
-def _(answer):
+def check_brighter(answer):
     """A uint8 image plus a number, limited to 0 ... 255."""
     for shape, amount, case in [
         ((3, 6, 8), 80, "a brighter image"),
@@ -59,7 +59,7 @@ def _(answer):
 
 
 @exercise("00.4", "Standardise the channels")
-def _(answer):
+def check_standardised_channels(answer):
     """Mean 0 and standard deviation 1 for each channel of a batch."""
     for shape, case in [
         ((4, 3, 5, 6), "a batch of 4 images of 3×5×6"),
@@ -84,7 +84,7 @@ def _(answer):
 
 
 @exercise("00.5", "Find the bug: the error of perfect predictions")
-def _(answer):
+def check_error_of_perfect_predictions(answer):
     """The mean squared error of predictions (N, 1) against targets (N,)."""
     g = fresh_generator()
     for n, case in [(5, "5 samples"), (1, "1 sample"), (64, "64 samples")]:
@@ -106,7 +106,7 @@ def _(answer):
 
 
 @exercise("00.6", "Channels first, without a copy")
-def _(answer):
+def check_channels_first(answer):
     """(..., H, W, C) as (..., C, H, W), sharing memory."""
     for shape, case in [
         ((5, 7, 3), "one image"),
@@ -125,7 +125,7 @@ def _(answer):
 
 
 @exercise("00.7", "Right in each class")
-def _(answer):
+def check_right_in_each_class(answer):
     """For each class, the fraction of its samples that were recognised."""
     for n, classes, case in [(80, 4, "80 samples of 4 classes"), (300, 7, "300 samples of 7 classes")]:
         g = fresh_generator()
@@ -147,7 +147,7 @@ def _(answer):
 
 
 @exercise("00.8", "All distances")
-def _(answer):
+def check_distances(answer):
     """The Euclidean distance of each row of a to each row of b."""
     for n, m, d, case in [
         (5, 5, 2, "5 points and 5 points"),
@@ -170,7 +170,7 @@ def _(answer):
 
 
 @exercise("00.9", "Find the bug: somebody else's data")
-def _(answer):
+def check_somebody_elses_data(answer):
     """An array scaled to 0 ... 1 as a float32 tensor, the array untouched."""
     for dtype in (np.float32, np.float64, np.uint8):
         case = f"a {np.dtype(dtype).name} array"
@@ -182,7 +182,7 @@ def _(answer):
 
 
 @exercise("00.10", "Slopes")
-def _(answer):
+def check_slopes(answer):
     """The derivative of a function at each element, leaving x as it was."""
     for f, slope, name in [
         (lambda x: x**3, lambda x: 3 * x**2, "x³"),

@@ -31,7 +31,8 @@ def _numbered(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @exercise("01.1", "A random split")
-def _(answer):
+def check_random_split(answer):
+    """Each row once, pairs together, chosen by the generator and not by position."""
     for n, k in ((60, 40), (10, 7), (5, 0)):
         case = f"{n} rows, {k} of them for training"
         X, y = _numbered(n)
@@ -54,7 +55,8 @@ def _(answer):
 
 
 @exercise("01.2", "Find the bug: the labels of another set")
-def _(answer):
+def check_split_by_position(answer):
+    """Inputs and labels of one set belong together."""
     for n, share in ((50, 0.5), (50, 0.8), (7, 0.5)):
         case = f"{n} rows and a share of {share}"
         k = int(share * n)
@@ -73,8 +75,9 @@ def _(answer):
             require(torch.equal(part, want), f"{message}, for {case}")
 
 
-@exercise("01.3", "A parabola")
-def _(answer):
+@exercise("01.3", "A parabola", methods=("__init__", "forward"))
+def check_parabola(answer):
+    """Three registered parameters with random starts, the right formula, a graph that reaches all of them."""
     model = run(answer, case="Parabola()")
     require(isinstance(model, nn.Module), "the result of Parabola() is no nn.Module")
     found = {name: tuple(p.shape) for name, p in model.named_parameters()}
@@ -103,7 +106,8 @@ def _(answer):
 
 
 @exercise("01.4", "Find the bug: a module that is not one")
-def _(answer):
+def check_line(answer):
+    """A module with one linear layer, called through forward."""
     model = run(answer, case="Line()")
     require(isinstance(model, nn.Module), "Line() works, but it is no nn.Module: parameters() is missing")
     count = sum(p.numel() for p in model.parameters())
@@ -116,7 +120,8 @@ def _(answer):
 
 
 @exercise("01.5", "A loss between L1 and MSE")
-def _(answer):
+def check_huber_loss(answer):
+    """The value and the gradient of F.huber_loss."""
     g = fresh_generator()
     for shape, delta in (((9, 1), 1.0), ((50,), 0.5), ((4, 3), 2.0)):
         y = torch.randn(shape, generator=g)
@@ -147,7 +152,8 @@ def _(answer):
 
 
 @exercise("01.6", "One step by hand")
-def _(answer):
+def check_step_by_hand(answer):
+    """Each parameter with a gradient moves against it, in place, and the gradients are cleared."""
     g = fresh_generator()
     for frozen in (False, True):
         case = "a layer whose bias has no gradient" if frozen else "nn.Linear(3, 2)"
@@ -188,7 +194,8 @@ def _close(a: nn.Module, b: nn.Module) -> bool:
 
 
 @exercise("01.7", "Find the bug: a loop that does not learn")
-def _(answer):
+def check_training_loop(answer):
+    """The parameters that gradient descent gives, and the last loss."""
     g = fresh_generator()
     for n, epochs in ((20, 5), (3, 1), (8, 12)):
         case = f"{n} rows and {epochs} epochs"
@@ -220,7 +227,8 @@ class _Watched(nn.Module):
 
 
 @exercise("01.8", "Find the bug: the silent log")
-def _(answer):
+def check_log(answer):
+    """The test losses of every tenth epoch, from a model in evaluation mode."""
     g = fresh_generator()
     X, X_test = torch.rand(8, 1, generator=g), torch.rand(5, 1, generator=g)
     for epochs in (25, 10):
@@ -275,7 +283,8 @@ class _Graphs(nn.Module):
 
 
 @exercise("01.9", "Find the bug: the growing memory")
-def _(answer):
+def check_memory(answer):
+    """The mean loss over all rows, with no more than one graph alive."""
     g = fresh_generator()
     for sizes in ((4, 4, 4, 4), (6, 6, 6, 1), (3,)):
         case = f"batches of {', '.join(map(str, sizes))} rows"
@@ -298,7 +307,8 @@ def _(answer):
 
 
 @exercise("01.10", "Train to a total, with interruptions")
-def _(answer):
+def check_resumed_training(answer):
+    """A run in pieces ends like one in a single piece, optimizer included."""
     g = fresh_generator()
     X = torch.rand(20, 1, generator=g)
     y = 0.7 * X + 0.3

@@ -11,7 +11,8 @@ from learn_pytorch.exercises import exercise, fresh_generator, require, run, sam
 
 
 @exercise("02.1", "Labels from logits")
-def _(answer):
+def check_labels_from_logits(answer):
+    """The threshold is one on the probability; also for no rows at all."""
     g = fresh_generator()
     for n, threshold in ((50, 0.5), (50, 0.9), (50, 0.2), (1, 0.5), (0, 0.5)):
         case = f"{n} rows and a threshold of {threshold}"
@@ -35,7 +36,8 @@ def _(answer):
 
 
 @exercise("02.2", "Find the bug: better than perfect")
-def _(answer):
+def check_ring_accuracy(answer):
+    """Each prediction is compared with its own label."""
     g = fresh_generator()
     for n in (40, 7, 1):
         case = f"{n} rows"
@@ -56,7 +58,8 @@ def _(answer):
 
 
 @exercise("02.3", "Softmax that survives")
-def _(answer):
+def check_softmax(answer):
+    """Rows add up to 1, with logits of a thousand as well."""
     g = fresh_generator()
     small = torch.randn(5, 4, generator=g)
     cases = {
@@ -78,7 +81,8 @@ def _(answer):
 
 
 @exercise("02.4", "Binary cross-entropy from logits")
-def _(answer):
+def check_binary_cross_entropy(answer):
+    """The mean loss and its gradient, finite for logits of 200 and -200."""
     g = fresh_generator()
     extreme = torch.tensor([200.0, -200.0, 200.0, -200.0])
     cases = {
@@ -115,7 +119,8 @@ def _step(model, optimizer, X, y) -> float:
 
 
 @exercise("02.5", "Find the bug: a loss that stops too high")
-def _(answer):
+def check_step_with_logits(answer):
+    """The loss and the step of cross-entropy on logits, three times in a row."""
     g = fresh_generator()
     for n, classes in ((12, 3), (1, 5)):
         X = torch.randn(n, 4, generator=g)
@@ -140,7 +145,8 @@ def _(answer):
 
 
 @exercise("02.6", "A confusion matrix")
-def _(answer):
+def check_confusion_matrix(answer):
+    """Rows are true classes, each pair counts as often as it occurs."""
     g = fresh_generator()
     for n, classes in ((200, 4), (30, 3), (6, 5), (0, 2)):
         case = f"{n} examples and {classes} classes"
@@ -162,7 +168,8 @@ def _(answer):
 
 
 @exercise("02.7", "Precision and recall")
-def _(answer):
+def check_precision_and_recall(answer):
+    """Both numbers, also where there is nothing to divide by."""
     g = fresh_generator()
     random = (torch.rand(60, generator=g) < 0.4).long()
     cases = {
@@ -190,7 +197,8 @@ def _(answer):
 
 
 @exercise("02.8", "Find the bug: knowledge of the future")
-def _(answer):
+def check_standardised_sets(answer):
+    """Both sets with the numbers of the training set, a constant feature included."""
     g = fresh_generator()
     for n, m, features in ((20, 8, 3), (50, 1, 2)):
         case = f"{n} training rows, {m} test rows, {features} features"
@@ -239,7 +247,8 @@ class _Moody(nn.Module):
 
 
 @exercise("02.9", "Accuracy over batches")
-def _(answer):
+def check_accuracy_over_batches(answer):
+    """Every row counts the same, and the model's mode is as it was."""
     g = fresh_generator()
     for sizes in ((8, 8, 8, 2), (5,), (16, 1)):
         total = sum(sizes)
@@ -274,7 +283,8 @@ def _spirals(n: int, classes: int, g: torch.Generator) -> tuple[torch.Tensor, to
 
 
 @exercise("02.10", "Untangle a spiral")
-def _(answer):
+def check_spiral(answer):
+    """A model that tells nine of ten new points right, with logits."""
     g = fresh_generator()
     for classes in (2, 3):
         case = f"{classes} arms"

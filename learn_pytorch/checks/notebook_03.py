@@ -14,7 +14,8 @@ def _tensor(got, case: str) -> None:
 
 
 @exercise("03.1", "One-hot for a batch")
-def _(answer):
+def check_one_hot(answer):
+    """A row for each label, also where the last class does not occur."""
     some = torch.randint(0, 9, (11,), generator=fresh_generator())
     for labels, classes in (
         (torch.cat([some, torch.tensor([8])]), 10),  # the last class does not occur
@@ -34,7 +35,8 @@ def _(answer):
 
 
 @exercise("03.2", "Find the bug: a scrambled picture")
-def _(answer):
+def check_to_hwc(answer):
+    """Pixels keep their places when the channels go last."""
     g = fresh_generator()
     for shape in ((3, 5, 7), (3, 6, 6), (1, 4, 9), (3, 3, 3)):
         case = f"an image of shape {shape}"
@@ -54,7 +56,8 @@ def _(answer):
 
 
 @exercise("03.3", "The size after many layers")
-def _(answer):
+def check_size_after_layers(answer):
+    """The size after convolutions and poolings, rounded down."""
     stacks = [
         (28, [(3, 1, 1), (3, 1, 1), (2, 2, 0), (3, 1, 1), (3, 1, 1), (2, 2, 0)]),
         (28, [(3, 1, 0), (2, 2, 0)]),
@@ -79,7 +82,8 @@ def _(answer):
 
 
 @exercise("03.4", "Find the bug: a test that is too kind")
-def _(answer):
+def check_loaders(answer):
+    """The training set in a new order each epoch, the test set as it is, each label with its image."""
     g = fresh_generator()
     for n, m, size in ((50, 23, 8), (12, 40, 5)):
         case = f"{n} training and {m} test examples in batches of {size}"
@@ -109,7 +113,8 @@ def _(answer):
 
 
 @exercise("03.5", "The parameters of a convolution")
-def _(answer):
+def check_parameter_count(answer):
+    """What nn.Conv2d has, with and without bias, for kernels that are no squares."""
     settings = [
         (1, 10, 3, True),
         (10, 10, 3, True),
@@ -132,7 +137,8 @@ def _(answer):
 
 
 @exercise("03.6", "Find the bug: statistics of the wrong set")
-def _(answer):
+def check_statistics(answer):
+    """One mean and one deviation for each channel, from the training images alone."""
     g = fresh_generator()
     for n, m, channels in ((40, 20, 3), (30, 1, 1), (25, 10, 2)):
         case = f"{n} training and {m} test images with {channels} channels"
@@ -179,7 +185,8 @@ class _Counting(nn.Module):
 
 
 @exercise("03.7", "The accuracy of a set")
-def _(answer):
+def check_accuracy_of_a_set(answer):
+    """Every image counts the same, without gradients, and the mode is as it was."""
     g = fresh_generator()
     for sizes, mode in (((8, 8, 8, 1), True), ((5, 5), False), ((7,), True), ((10, 3), True)):
         case = f"batches of {', '.join(map(str, sizes))}"
@@ -211,7 +218,8 @@ def _(answer):
 
 
 @exercise("03.8", "Find the bug: a model that cannot say no")
-def _(answer):
+def check_classifier(answer):
+    """Logits: nothing after the last linear layer, a ReLU between the two."""
     model = run(answer, case="Classifier()")
     require(isinstance(model, nn.Module), "the result of Classifier() is no nn.Module")
     linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
@@ -244,7 +252,8 @@ def _(answer):
 
 
 @exercise("03.9", "The most confident mistakes")
-def _(answer):
+def check_confident_mistakes(answer):
+    """Positions of the wrong predictions, the most probable first."""
     g = fresh_generator()
     for n, classes, k in ((60, 5, 4), (30, 3, 1), (12, 4, 50)):
         case = f"{n} examples and k = {k}"
@@ -281,7 +290,8 @@ def _(answer):
 
 
 @exercise("03.10", "Max pooling by hand")
-def _(answer):
+def check_max_pooling(answer):
+    """The largest value of each window, as F.max_pool2d finds it."""
     g = fresh_generator()
     for shape, k in (((2, 3, 8, 8), 2), ((1, 1, 9, 6), 3), ((3, 2, 7, 9), 2), ((1, 4, 5, 5), 5)):
         case = f"images of shape {shape} and windows of {k}"
@@ -301,7 +311,8 @@ def _(answer):
 
 
 @exercise("03.11", "A convolution with channels")
-def _(answer):
+def check_convolution(answer):
+    """The result of F.conv2d, for several channels and kernels."""
     g = fresh_generator()
     for n, n_in, n_out, size, k in (
         (2, 3, 4, (7, 6), 3),

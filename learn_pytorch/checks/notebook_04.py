@@ -16,7 +16,8 @@ def _close(a, b) -> bool:
 
 
 @exercise("04.1", "Classes from paths")
-def _(answer):
+def check_classes_from_paths(answer):
+    """Sorted names of the first folders, and the number of each file's class."""
     number = int(torch.randint(100, 999, (1,), generator=fresh_generator()))
     for paths, case in (
         (["tea/1.jpg", "cake/2.jpg", "tea/3.png", f"bread/{number}.jpg"], "four files of three classes"),
@@ -46,7 +47,8 @@ def _(answer):
 
 
 @exercise("04.2", "Transparent pixels on white")
-def _(answer):
+def check_on_white(answer):
+    """Colours mixed with white by alpha, and not only where it is 0 or 1."""
     g = fresh_generator()
     for h, w in ((6, 5), (1, 1), (3, 8)):
         case = f"an image of {h}×{w} pixels"
@@ -71,7 +73,8 @@ def _(answer):
 
 
 @exercise("04.3", "Find the bug: the white scan")
-def _(answer):
+def check_white_scan(answer):
+    """Sixteen bits to eight: 65,535 becomes 255, on one scale for all scans."""
     g = fresh_generator()
     middle = torch.randint(5_000, 40_000, (5, 7), generator=g, dtype=torch.int32)
     ends = torch.tensor([[0, 255, 256, 65_535]], dtype=torch.int32)
@@ -109,8 +112,9 @@ class _Counted(torch.utils.data.Dataset):
         return self.items[index]
 
 
-@exercise("04.4", "Read each item once")
-def _(answer):
+@exercise("04.4", "Read each item once", methods=("__init__", "__len__", "__getitem__"))
+def check_cached(answer):
+    """Each item is read once, when it is asked for, and each data set has its own."""
     first, second = _Counted(2), _Counted(2)
     case = "two data sets at the same time"
     pair = [run(answer, inner, case=case) for inner in (first, second)]
@@ -139,7 +143,8 @@ def _(answer):
 
 
 @exercise("04.5", "Statistics over batches")
-def _(answer):
+def check_statistics_over_batches(answer):
+    """Mean and deviation of all images, whatever the batches' sizes."""
     g = fresh_generator()
     for sizes, channels in (((8, 8, 3), 3), ((1, 6), 2), ((5,), 1)):
         case = f"batches of {', '.join(map(str, sizes))} with {channels} channels"
@@ -171,7 +176,8 @@ def _(answer):
 
 
 @exercise("04.6", "Deal out folds")
-def _(answer):
+def check_folds(answer):
+    """Each class is dealt out evenly, in any order of the labels."""
     g = fresh_generator()
     mixed = torch.tensor([1, 0, 0, 1, 0, 0, 0, 0, 0, 1])
     for labels, k, case in (
@@ -199,7 +205,8 @@ def _(answer):
 
 
 @exercise("04.7", "Find the bug: one coin for all")
-def _(answer):
+def check_mirrored_batch(answer):
+    """Each image has a coin of its own, in every call."""
     g = fresh_generator()
     for shape in ((200, 3, 4, 5), (150, 1, 6, 6)):
         case = f"a batch of shape {shape}"
@@ -229,8 +236,9 @@ def _(answer):
         require(0.4 < per_image.mean() < 0.6, f"the probability is not one half, for {case}")
 
 
-@exercise("04.8", "Early stopping")
-def _(answer):
+@exercise("04.8", "Early stopping", methods=("__init__", "step"))
+def check_early_stopping(answer):
+    """Patience counts epochs without a new lowest loss; NaN is none."""
     nan = float("nan")
     shift = float(torch.rand(1, generator=fresh_generator()))
     for losses, patience, case in (
@@ -254,8 +262,9 @@ def _(answer):
                 break
 
 
-@exercise("04.9", "Dropout by hand")
-def _(answer):
+@exercise("04.9", "Dropout by hand", methods=("__init__", "forward"))
+def check_dropout(answer):
+    """Each element has its own chance, the others grow by 1 / (1 - p), evaluation changes nothing."""
     g = fresh_generator()
     for p, shape in ((0.5, (100, 200)), (0.2, (40, 5, 10, 10)), (0.0, (3, 4))):
         case = f"p = {p} and an input of shape {shape}"
@@ -311,7 +320,8 @@ class _Classifier(nn.Module):
 
 
 @exercise("04.10", "Find the bug: one image")
-def _(answer):
+def check_one_image(answer):
+    """The class and its probability: scaled, normalised, a batch of one, evaluation mode."""
     g = fresh_generator()
     for size, mode in (((6, 5), False), ((4, 4), True), ((1, 1), False)):
         state = "training" if mode else "evaluation"

@@ -45,7 +45,8 @@ def _function(answer) -> None:
 
 
 @exercise("05.1", "Find the bug: a flag that is always on")
-def _(answer):
+def check_flag(answer):
+    """The flag is on when it is given, off when not; `--augment False` never switches it on."""
     for argv, want in (
         ([], False),
         (["--augment"], True),
@@ -71,7 +72,8 @@ def _(answer):
 
 
 @exercise("05.2", "A number that makes sense")
-def _(answer):
+def check_positive_int(answer):
+    """Whole numbers from 1 up; anything else raises what argparse understands."""
     for text in ("1", "32", "100000", str(int(torch.randint(2, 10**6, (), generator=fresh_generator())))):
         same(run(answer, text, case="a positive whole number"), int(text), case="a positive whole number")
     errors = (argparse.ArgumentTypeError, ValueError, TypeError)
@@ -87,7 +89,8 @@ def _(answer):
 
 
 @exercise("05.3", "Find the bug: the seed comes too late")
-def _(answer):
+def check_seeded_model(answer):
+    """The weights depend on the seed alone, not on what ran before."""
     first = int(torch.randint(0, 10**6, (), generator=fresh_generator()))
     models = []
     for seed, state in ((first, 1), (first, 2), (first + 1, 2)):
@@ -111,7 +114,8 @@ class Interrupted(Exception):
 
 
 @exercise("05.4", "Whole or not at all")
-def _(answer):
+def check_whole_or_not_at_all(answer):
+    """The old file or the new one under the final name, whatever happens meanwhile; nothing is left over."""
     _function(answer)
     new = bytes(torch.randint(0, 256, (5000,), generator=fresh_generator(), dtype=torch.uint8).tolist())
     with tempfile.TemporaryDirectory() as folder:
@@ -153,7 +157,8 @@ def _(answer):
 
 
 @exercise("05.5", "A share for every process")
-def _(answer):
+def check_shares(answer):
+    """Every sample belongs to one process, and the shares differ by one at most."""
     for n, world_size in ((10, 2), (11, 4), (3, 4), (300, 7), (0, 2), (8, 1)):
         case = f"{n} samples and {world_size} processes"
         shares = []
@@ -173,7 +178,8 @@ def _(answer):
 
 
 @exercise("05.6", "Find the bug: a mean over processes")
-def _(answer):
+def check_mean_over_processes(answer):
+    """The mean over all images, also with a process that has seen none."""
     g = fresh_generator()
     for counts in ((8, 8), (75, 74, 1), (5,), (6, 0, 3)):
         case = f"shares of {', '.join(map(str, counts))} images"
@@ -192,7 +198,8 @@ def _(answer):
 
 
 @exercise("05.7", "The lines worth keeping")
-def _(answer):
+def check_lines_worth_keeping(answer):
+    """The epochs up to the checkpoint's, without a line that is cut off."""
     losses = torch.rand(6, generator=fresh_generator()).tolist()
     records = [{"epoch": k + 1, "loss": loss} for k, loss in enumerate(losses)]
     lines = [json.dumps(record) for record in records]
@@ -214,7 +221,8 @@ def _(answer):
 
 
 @exercise("05.8", "Find the bug: the best weights that were not")
-def _(answer):
+def check_best_weights(answer):
+    """A copy of the weights of the best epoch, buffers included."""
     g = fresh_generator()
     for scores, best in (([0.3, 0.8, 0.5], 1), ([0.2, 0.4, 0.9], 2), ([0.7, 0.7, 0.1], 0), ([0.0], 0)):
         case = f"the accuracies {', '.join(map(str, scores))}"
@@ -248,7 +256,8 @@ def _(answer):
 
 
 @exercise("05.9", "A table that survives commas")
-def _(answer):
+def check_table(answer):
+    """A table that a CSV reader reads as it was meant, with quotes and line breaks in names."""
     g = fresh_generator()
     classes = ["pizza", "steak, well done", "sushi"]
     for paths, case in (
@@ -282,7 +291,8 @@ def _(answer):
 
 
 @exercise("05.10", "One gradient from several pieces")
-def _(answer):
+def check_accumulated_gradient(answer):
+    """The gradient of the whole batch, from pieces of unequal size."""
     g = fresh_generator()
     for sizes in ((8,), (4, 4), (5, 2, 1), (1, 1, 6)):
         case = f"pieces of {', '.join(map(str, sizes))} samples"
@@ -321,7 +331,9 @@ def _two_steps(model, optimizer) -> None:
 
 
 @exercise("05.11", "Continue where you stopped")
-def _(answer):
+def check_resumable_state(answer):
+    """A state that torch.load reads safely and that continues as if nothing had happened."""
+
     def build():
         model = nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.5), nn.Linear(16, 1))
         return model, torch.optim.Adam(model.parameters(), lr=0.05)

@@ -10,7 +10,8 @@ ROOT = refresh.ROOT
 LESSONS = refresh.notebooks()
 SOLUTIONS = refresh.notebooks(solutions=True)
 EVERY = LESSONS + SOLUTIONS
-UNWANTED = shutil.ignore_patterns(".*", "__pycache__", "*.tmp", "data", "models")  # in a copy of the course
+# Not in a copy of the course.
+UNWANTED = shutil.ignore_patterns(".*", "__pycache__", "*.tmp", "build", "data", "models", "runs")
 
 
 def read(path):
