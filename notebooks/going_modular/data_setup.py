@@ -1,7 +1,7 @@
 """Reads a folder of images, one folder for each class, into memory.
 
-Real folders are dirty. Whatever lies in one either becomes an upright RGB image or is reported
-with its path and the reason, all of them at once, before any training starts.
+Real folders are dirty. Whatever lies in one either becomes an upright RGB image or is
+reported with its path and the reason, all of them at once, before any training starts.
 """
 
 import warnings
@@ -14,12 +14,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# Nothing else is tried: some of Pillow's other formats start programs or are seldom tested.
+# No others are tried: some of Pillow's formats start programs or are seldom tested.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-CLUTTER = ("thumbs.db", "desktop.ini")  # left in folders by Windows; other systems' start with a dot
-
-# A small file can unpack to gigabytes. Above 89 million pixels Pillow only warns: refuse it.
-warnings.simplefilter("error", Image.DecompressionBombWarning)
+CLUTTER = ("thumbs.db", "desktop.ini")  # of Windows; other systems' start with a dot
 
 
 class ImageSet(NamedTuple):
@@ -32,23 +29,28 @@ class ImageSet(NamedTuple):
 
 
 def list_folder(folder: str | Path) -> list[Path]:
-    """What lies in a folder, sorted by name; hidden files and the clutter of file managers are skipped."""
+    """What lies in a folder, sorted by name, less hidden files and clutter."""
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
     shown = [p for p in Path(folder).iterdir() if not p.name.startswith(".")]
-    return sorted((p for p in shown if p.name.lower() not in CLUTTER), key=lambda p: p.name)
+    return sorted(
+        (p for p in shown if p.name.lower() not in CLUTTER), key=lambda p: p.name
+    )
 
 
 def find_classes(folder: str | Path) -> list[str]:
-    """The names of the class folders in a folder, sorted; a ValueError if there is none."""
+    """The names of the class folders, sorted; a ValueError if there is none."""
     classes = [path.name for path in list_folder(folder) if path.is_dir()]
     if not classes:
-        raise ValueError(f"{folder}: no class folder found, one folder with images is needed for each class")
+        raise ValueError(
+            f"{folder}: no class folder found, "
+            "one folder with images is needed for each class"
+        )
     return classes
 
 
 def find_files(folder: str | Path) -> list[Path]:
-    """Every file below a folder, however deep, sorted by path; hidden ones are skipped."""
+    """Every file below a folder, however deep, by path; hidden ones are skipped."""
     files = []
     for path in list_folder(folder):
         files += find_files(path) if path.is_dir() else [path]
@@ -56,12 +58,16 @@ def find_files(folder: str | Path) -> list[Path]:
 
 
 def find_images(folder: str | Path, classes: list[str]) -> list[tuple[Path, int]]:
-    """Every file below the class folders, with its class number; no file is opened yet."""
-    return [(path, label) for label, name in enumerate(classes) for path in find_files(Path(folder, name))]
+    """Every file below the class folders, with its class number; none is opened yet."""
+    return [
+        (path, label)
+        for label, name in enumerate(classes)
+        for path in find_files(Path(folder, name))
+    ]
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any image of 8 or 16 bits as 8-bit RGB, over white where transparent; else a ValueError."""
+    """Any 8- or 16-bit image as 8-bit RGB, on white if transparent; or a ValueError."""
     if image.mode.startswith("I"):  # 16-bit grays: convert() would clip them at 255
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
@@ -76,7 +82,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """Reads an image file as a viewer shows it: upright, 8-bit RGB, the first of several pictures.
+    """Reads an image as a viewer shows it: upright, 8-bit RGB, the first of several.
 
     Raises:
         ValueError: It cannot be read completely; the message is ``PATH: reason``.
@@ -87,9 +93,13 @@ def read_image(path: str | Path) -> Image.Image:
         if Path(path).stat().st_size == 0:
             raise ValueError("the file is empty")
         with Image.open(path, formats=FORMATS) as image:
-            return to_rgb(ImageOps.exif_transpose(image))  # EXIF says how the camera was held
+            if image.width * image.height > Image.MAX_IMAGE_PIXELS:  # Pillow only warns
+                raise ValueError("too many pixels, perhaps a decompression bomb")
+            return to_rgb(ImageOps.exif_transpose(image))  # as the camera was held
     except UnidentifiedImageError:
-        raise ValueError(f"{path}: not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image") from None
+        raise ValueError(
+            f"{path}: not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image"
+        ) from None
     except Exception as error:  # damaged files make Pillow raise nearly everything
         raise ValueError(f"{path}: {str(error) or type(error).__name__}") from error
 
@@ -101,18 +111,22 @@ def to_tensor(image: Image.Image, size: int) -> torch.Tensor:
 
 
 def try_to_load(path: str | Path, size: int) -> torch.Tensor | str:
-    """The image of a file as uint8 of shape (3, size, size), or the reason why there is none."""
+    """A file's image as uint8 of shape (3, size, size), or why there is none."""
     try:
         return to_tensor(read_image(path), size)
     except ValueError as problem:
         return str(problem)
 
 
-def report_bad(folder: str | Path, loaded: list[torch.Tensor | str], skip_bad: bool) -> None:
-    """Names all files that gave no image at once: an error, or a warning if they are to be skipped."""
+def report_bad(
+    folder: str | Path, loaded: list[torch.Tensor | str], skip_bad: bool
+) -> None:
+    """Names all bad files at once: an error, or a warning if they are to be skipped."""
     bad = [result for result in loaded if isinstance(result, str)]
     if bad:
-        message = "\n  ".join([f"{folder}: {len(bad)} of {len(loaded)} files cannot be used:", *bad])
+        message = "\n  ".join(
+            [f"{folder}: {len(bad)} of {len(loaded)} files cannot be used:", *bad]
+        )
         if not skip_bad:
             raise ValueError(message)
         warnings.warn(message, stacklevel=3)
@@ -125,30 +139,39 @@ def load_images(
     workers: int = 1,
     skip_bad: bool = False,
 ) -> ImageSet:
-    """Reads, decodes and resizes all images below a folder, each once; warns of empty classes.
+    """Reads, decodes and resizes all images below a folder; warns of empty classes.
 
     Args:
         folder: Holds one folder for each class.
         size: Height and width of the result in pixels.
         classes: The class folders there must be; by default those that are there.
-        workers: Threads that decode at the same time (Pillow lets the others run meanwhile).
+        workers: Threads that decode at the same time.
         skip_bad: Whether files that are no good images are left out with a warning.
 
     Raises:
         FileNotFoundError: There is no such folder.
-        ValueError: The classes differ, there is no image, or some are bad; all of these are listed.
+        ValueError: The classes differ, there is no image, or some are bad (all named).
     """
     found = find_classes(folder)
     if classes is not None and found != classes:
-        raise ValueError(f"{folder}: the class folders must be {classes}, found {found}")
+        raise ValueError(
+            f"{folder}: the class folders must be {classes}, found {found}"
+        )
     files = find_images(folder, found)
     with ThreadPool(workers) as pool:
         loaded = pool.map(partial(try_to_load, size=size), [path for path, _ in files])
     report_bad(folder, loaded, skip_bad)
-    good = [(image, *file) for image, file in zip(loaded, files, strict=True) if not isinstance(image, str)]
+    good = [
+        (image, *file)
+        for image, file in zip(loaded, files, strict=True)
+        if not isinstance(image, str)
+    ]
     if not good:
         raise ValueError(f"{folder}: no image found in the class folders {found}")
     images, paths, labels = zip(*good, strict=True)
     for label in sorted(set(range(len(found))) - set(labels)):
-        warnings.warn(f"{Path(folder, found[label])}: no image found, the class is empty", stacklevel=2)
+        warnings.warn(
+            f"{Path(folder, found[label])}: no image found, the class is empty",
+            stacklevel=2,
+        )
     return ImageSet(torch.stack(images), torch.tensor(labels), found, list(paths))

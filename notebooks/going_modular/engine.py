@@ -1,6 +1,7 @@
 """Training and evaluation, in one process or in several that share the work.
 
-The whole data set lies in memory: images as uint8 of shape (N, 3, S, S), labels as int64 of shape (N,).
+The whole data set lies in memory: images as uint8 of shape (N, 3, S, S), labels as
+int64 of shape (N,).
 """
 
 import math
@@ -10,14 +11,13 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.functional import cross_entropy
-from torchvision.transforms import v2
 from tqdm import tqdm
 
 SLICE = 500  # images evaluated in one call; many more at once are slower
 
 
 def process_share() -> tuple[int, int]:
-    """This process's number and how many there are: (0, 1) unless torchrun started several."""
+    """This process's number and how many there are; (0, 1) without torchrun."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
@@ -33,23 +33,30 @@ def sum_over_processes(*values: float, device: torch.device) -> list[float]:
 
 
 def channel_statistics(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of each channel of uint8 images, from 0 to 1; shape (3,) each."""
+    """Mean and deviation of each channel of uint8 images, from 0 to 1; (3,) each."""
     std, mean = torch.std_mean(images.float() / 255, dim=(0, 2, 3))
     return mean, std.clamp_min(1e-3)  # images of one colour have no spread to divide by
 
 
-def normalise(images: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
-    """uint8 images as float32, each channel with the given mean and deviation brought to 0 and 1."""
+def normalise(
+    images: torch.Tensor, mean: torch.Tensor, std: torch.Tensor
+) -> torch.Tensor:
+    """uint8 images as float32; this mean and deviation of a channel become 0 and 1."""
     return (images.float() / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
 
 
 def augment(images: torch.Tensor) -> torch.Tensor:
-    """Varies each uint8 image by itself: mirrored or not, and cropped to 60 % of its area or more."""
+    """Varies each uint8 image by itself: mirrored or not, cropped to 60 % or more."""
     if len(images) == 0:  # a process without a share of the last batch
         return images
+    from torchvision.transforms import v2  # takes seconds, and only this needs it
+
     size = images.shape[-1]
     change = v2.Compose(
-        [v2.RandomHorizontalFlip(), v2.RandomResizedCrop((size, size), scale=(0.6, 1.0), antialias=True)]
+        [
+            v2.RandomHorizontalFlip(),
+            v2.RandomResizedCrop((size, size), scale=(0.6, 1.0), antialias=True),
+        ]
     )
     # Called on the whole batch, it would draw one choice for all of them.
     return torch.stack([change(image) for image in images])
@@ -58,7 +65,9 @@ def augment(images: torch.Tensor) -> torch.Tensor:
 def require_finite(loss: float, where: str) -> None:
     """Raises FloatingPointError if a loss is NaN or infinite."""
     if not math.isfinite(loss):
-        raise FloatingPointError(f"the loss is {loss} {where}: try a smaller --lr in a new --out")
+        raise FloatingPointError(
+            f"the loss is {loss} {where}: try a smaller --lr in a new --out"
+        )
 
 
 def train_step(
@@ -70,17 +79,17 @@ def train_step(
     scaler: torch.amp.GradScaler,
     amp: bool,
 ) -> float:
-    """One step with this process's share of a batch of ``count`` images; returns the share's summed loss.
+    """One step with this process's share of a batch; returns the share's summed loss.
 
-    With ``amp`` it computes in bfloat16 (CPU) or float16 (others) where that is safe; the scaler
-    keeps float16 gradients from vanishing.
+    ``count`` is the size of the whole batch. With ``amp`` it computes in bfloat16 (CPU)
+    or float16 (others) where that is safe; the scaler keeps small gradients alive.
     """
     low = torch.bfloat16 if X.device.type == "cpu" else torch.float16
     with torch.autocast(X.device.type, dtype=low, enabled=amp):
         logits = model(X)
     loss_sum = cross_entropy(logits.float(), y, reduction="sum")
     require_finite(loss_sum.item(), "while training")
-    # DistributedDataParallel averages the processes' gradients: "world" makes their sum of it again.
+    # DistributedDataParallel averages gradients over processes: make them sums again.
     loss = loss_sum / count * process_share()[1]
     optimizer.zero_grad()
     scaler.scale(loss).backward()
@@ -99,7 +108,7 @@ def train_epoch(
     scaler: torch.amp.GradScaler,
     amp: bool = False,
 ) -> float:
-    """Trains a model on each batch once; several processes take equal shares of every batch.
+    """Trains a model on each batch once; several processes share every batch.
 
     Args:
         model: Gives logits of shape (B, C) for prepared images.
@@ -114,12 +123,13 @@ def train_epoch(
     rank, world = process_share()
     model.train()
     total = 0.0
-    for rows in tqdm(
-        batches, desc="training", unit="batch", leave=False, disable=None if rank == 0 else True
-    ):
+    silent = None if rank == 0 else True  # None: where nobody is watching
+    for rows in tqdm(batches, "training", unit="batch", leave=False, disable=silent):
         own = rows[rank::world].to(images.device)
-        total += train_step(model, prepare(images[own]), labels[own], len(rows), optimizer, scaler, amp)
-    return sum_over_processes(total, device=images.device)[0] / sum(len(rows) for rows in batches)
+        X, y = prepare(images[own]), labels[own]
+        total += train_step(model, X, y, len(rows), optimizer, scaler, amp)
+    (total,) = sum_over_processes(total, device=images.device)
+    return total / sum(len(rows) for rows in batches)
 
 
 @torch.inference_mode()
@@ -129,10 +139,10 @@ def evaluate(
     labels: torch.Tensor,
     prepare: Callable[[torch.Tensor], torch.Tensor],
 ) -> tuple[float, float]:
-    """Loss and accuracy over a whole set: each process counts its share, no image twice, none lost.
+    """Loss and accuracy over a whole set: no image counts twice, and none is lost.
 
     Args:
-        model: Gives logits of shape (B, C) for prepared images; left in evaluation mode.
+        model: Gives logits of shape (B, C) for prepared images; left in eval mode.
         images, labels: The set, on one device.
         prepare: Turns uint8 images into the model's input.
 
@@ -142,7 +152,8 @@ def evaluate(
     rank, world = process_share()
     model.eval()
     loss, right, count = 0.0, 0, 0
-    for X, y in zip(images[rank::world].split(SLICE), labels[rank::world].split(SLICE), strict=True):
+    parts = (whole[rank::world].split(SLICE) for whole in (images, labels))
+    for X, y in zip(*parts, strict=True):
         logits = model(prepare(X))
         loss += cross_entropy(logits, y, reduction="sum").item()
         right += int((logits.argmax(dim=1) == y).sum())

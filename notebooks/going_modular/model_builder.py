@@ -1,4 +1,4 @@
-"""The model, TinyVGG of notebooks 03 and 04, and its way out: pixels in, probabilities out."""
+"""TinyVGG of notebooks 03 and 04, and its way out: pixels in, probabilities out."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from going_modular import engine, utils
 
 
 def conv_block(in_channels: int, out_channels: int) -> nn.Sequential:
-    """Two 3×3 convolutions with ReLU, then pooling: (N, in, H, W) becomes (N, out, H // 2, W // 2)."""
+    """Two 3×3 convolutions with ReLU, then pooling, which halves height and width."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1),
         nn.ReLU(),
@@ -27,7 +27,7 @@ class TinyVGG(nn.Module):
         hidden_units: Channels after each convolution.
         num_classes: Outputs, one logit for each class.
         image_size: Height and width of an image in pixels, at least 4.
-        dropout: Share of the features switched off while training, from 0 up to but not 1.
+        dropout: Share of the features switched off in training, from 0, less than 1.
 
     Raises:
         ValueError: An argument is outside its range; the message says which.
@@ -43,9 +43,13 @@ class TinyVGG(nn.Module):
     ):
         super().__init__()
         if min(in_channels, hidden_units, num_classes) < 1:
-            raise ValueError("in_channels, hidden_units and num_classes must be at least 1")
+            raise ValueError(
+                "in_channels, hidden_units and num_classes must be at least 1"
+            )
         if image_size < 4:
-            raise ValueError(f"image_size must be at least 4 (it is halved twice), got {image_size}")
+            raise ValueError(
+                f"image_size must be at least 4 (it is halved twice), got {image_size}"
+            )
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be from 0 up to but not 1, got {dropout}")
         side = image_size // 2 // 2  # pixels along each edge after two poolings
@@ -58,12 +62,12 @@ class TinyVGG(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits of shape (N, num_classes) for images of shape (N, in_channels, image_size, image_size)."""
+        """Logits of shape (N, num_classes) for a batch of N images."""
         return self.classifier(self.block_2(self.block_1(x)))
 
 
 class Predictor(nn.Module):
-    """A trained model with all that has to be done to its input: pixels in, probabilities out.
+    """A trained model and what its input needs: pixels in, probabilities out.
 
     Args:
         path: A checkpoint of going_modular.train.
@@ -78,23 +82,29 @@ class Predictor(nn.Module):
         try:
             settings = checkpoint["settings"]
             self.classes, self.image_size = settings["classes"], settings["image_size"]
-            model = TinyVGG(3, settings["hidden_units"], len(self.classes), self.image_size)
+            model = TinyVGG(
+                3, settings["hidden_units"], len(self.classes), self.image_size
+            )
             model.load_state_dict(checkpoint["model"])
-            self.model = model.to(memory_format=torch.channels_last)  # as in training: it is faster
+            # As in training: it is faster.
+            self.model = model.to(memory_format=torch.channels_last)
             self.register_buffer("mean", checkpoint["mean"])
             self.register_buffer("std", checkpoint["std"])
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError):
-            raise ValueError(f"{path}: of another architecture than TinyVGG in model_builder.py") from None
+            raise ValueError(
+                f"{path}: of another architecture than TinyVGG in model_builder.py"
+            ) from None
         self.eval()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Probabilities of shape (N, C) for uint8 images of shape (N, 3, image_size, image_size)."""
+        """Probabilities (N, C) for uint8 images (N, 3, image_size, image_size)."""
         return self.model(engine.normalise(images, self.mean, self.std)).softmax(dim=1)
 
 
 def export_onnx(predictor: Predictor, path: str | Path) -> None:
-    """Writes a predictor, which is on the CPU, as ONNX: any number of images in, probabilities out."""
-    example = torch.zeros(2, 3, predictor.image_size, predictor.image_size, dtype=torch.uint8)
+    """Writes a predictor, which is on the CPU, as ONNX for any number of images."""
+    size = predictor.image_size
+    example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     program = torch.onnx.export(
         predictor,
         (example,),

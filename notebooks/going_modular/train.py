@@ -1,4 +1,4 @@
-"""Trains TinyVGG on a folder of images: ``python -m going_modular.train --data FOLDER --out FOLDER``."""
+"""Trains TinyVGG on images: ``python -m going_modular.train --data FOLDER``."""
 
 import argparse
 import os
@@ -21,10 +21,10 @@ VALUES = {  # option: its type, default, what stands for it in the help, and wha
     "--batch-size": (WHOLE(1), 32, "N", "images in a step, of all processes together"),
     "--lr": (REAL(1e-12), 1e-3, "RATE", "learning rate"),
     "--hidden-units": (WHOLE(1), 10, "N", "channels after each convolution"),
-    "--image-size": (WHOLE(4), 64, "PIXELS", "images are resized to squares of this size"),
-    "--val-share": (REAL(0, 1), 0.0, "SHARE", "of the training images, held out to choose best.pt"),
+    "--image-size": (WHOLE(4), 64, "PIXELS", "images become squares of this size"),
+    "--val-share": (REAL(0, 1), 0.0, "SHARE", "of training images, to choose best.pt"),
     "--seed": (WHOLE(0, 2**63), 42, "N", "of all random numbers"),
-    "--device": (str, "auto", "NAME", "auto is the accelerator if there is one, else cpu"),
+    "--device": (str, "auto", "NAME", "auto is the accelerator, or cpu without one"),
     "--workers": (WHOLE(1, 257), 1, "N", "threads that decode images"),
     "--log-dir": (str, None, "FOLDER", "logs to TensorBoard there, too"),
 }
@@ -37,20 +37,24 @@ SWITCHES = {
     "--debug": "show the traceback of an error",
 }
 # What may differ when a run is resumed; anything else would lead to another model.
-FREE = ("data", "out", "resume", "epochs", "device", "workers", "skip_bad", "log_dir", "debug")
+FREE = {"data", "out", "resume", "epochs", "device", "workers", "skip_bad"}
+FREE |= {"log_dir", "debug"}
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """The options of a command line; a wrong one ends the program with exit code 2."""
     parser = utils.Parser(
         prog="going_modular.train",
-        description="Trains TinyVGG on a folder of images; defaults are in parentheses.",
+        description="Trains TinyVGG on a folder of images (defaults in parentheses).",
         epilog="Exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
     )
-    add, folder = parser.add_argument, "holds train/ and test/, with a folder of images for each class"
-    add("--data", required=True, metavar="FOLDER", help=folder)
-    add("--optimizer", choices=OPTIMIZERS, default="adam", help="sgd has momentum 0.9 (%(default)s)")
-    add("--schedule", choices=["constant", "cosine"], default="constant", help="of --lr (%(default)s)")
+    add = parser.add_argument
+    text = "holds train/ and test/, with a folder of images for each class"
+    add("--data", required=True, metavar="FOLDER", help=text)
+    text = "sgd has momentum 0.9 (%(default)s)"
+    add("--optimizer", choices=OPTIMIZERS, default="adam", help=text)
+    schedules, text = ["constant", "cosine"], "of --lr (%(default)s)"
+    add("--schedule", choices=schedules, default="constant", help=text)
     for option, (kind, default, name, text) in VALUES.items():
         shown = text if default is None else f"{text} (%(default)s)"
         add(option, type=kind, default=default, metavar=name, help=shown)
@@ -60,37 +64,43 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def start_processes(name: str) -> torch.device:
-    """Joins the other processes if torchrun started several; returns this one's device."""
+    """Joins the other processes if torchrun started any; returns its own device."""
     device = utils.pick_device(name)
     if dist.is_available() and dist.is_torchelastic_launched():
         if device.type != "cpu":  # one accelerator for each process
             device = torch.device(device.type, int(os.environ["LOCAL_RANK"]))
             torch.accelerator.set_device_index(device.index)
         own = None if device.type == "cpu" else device
-        dist.init_process_group(dist.get_default_backend_for_device(device), device_id=own)
+        backend = dist.get_default_backend_for_device(device)
+        dist.init_process_group(backend, device_id=own)
     return device
 
 
-def load_data(settings: argparse.Namespace, device: torch.device) -> dict[str, data_setup.ImageSet]:
-    """The sets ``train``, ``test`` and perhaps ``val``; a ValueError lists the bad files of both folders."""
+def load_data(
+    settings: argparse.Namespace, device: torch.device
+) -> dict[str, data_setup.ImageSet]:
+    """The sets ``train``, ``test``, perhaps ``val``; an error lists all bad files."""
     classes = data_setup.find_classes(Path(settings.data, "train"))
     sets, problems = {}, []
     for part in ("train", "test"):
         try:
             folder, size = Path(settings.data, part), settings.image_size
-            found = data_setup.load_images(folder, size, classes, settings.workers, settings.skip_bad)
-            sets[part] = found._replace(images=found.images.to(device), labels=found.labels.to(device))
+            how = {"workers": settings.workers, "skip_bad": settings.skip_bad}
+            found = data_setup.load_images(folder, size, classes, **how)
+            images, labels = found.images.to(device), found.labels.to(device)
+            sets[part] = found._replace(images=images, labels=labels)
         except ValueError as problem:
             problems.append(str(problem))
     if problems:
         raise ValueError("\n".join(problems))
     if settings.val_share:
-        sets["train"], sets["val"] = split(sets["train"], settings.val_share, settings.seed)
+        parts = split(sets["train"], settings.val_share, settings.seed)
+        sets["train"], sets["val"] = parts
     return sets
 
 
 def open_run(settings: argparse.Namespace, sets: dict[str, data_setup.ImageSet]) -> Run:
-    """The run in --out as it was left, or a new one; a ValueError if what is there cannot be continued."""
+    """The run in --out as it was left, or a new one; an error if it does not fit."""
     fixed = {key: value for key, value in vars(settings).items() if key not in FREE}
     fixed |= {"classes": sets["train"].classes, "processes": engine.process_share()[1]}
     fixed |= {f"{part}_images": len(images.paths) for part, images in sets.items()}
@@ -101,15 +111,18 @@ def open_run(settings: argparse.Namespace, sets: dict[str, data_setup.ImageSet])
     if last.exists():
         run.restore(utils.load_checkpoint(last), last)
     elif settings.resume:
-        print(f"nothing to resume in {settings.out}, starting with epoch 1", file=sys.stderr)
+        line = f"nothing to resume in {settings.out}, starting with epoch 1"
+        print(line, file=sys.stderr)
     return run
 
 
 def train(settings: argparse.Namespace) -> None:
-    """The whole program: data, model, epochs; after each of them results and checkpoints."""
+    """The whole program: data, model, epochs, each with results and checkpoints."""
     out = Path(settings.out)
     if (out / "last.pt").exists() and not settings.resume:
-        raise utils.UsageError(f"{out} holds a run already: go on with --resume, or choose another --out")
+        raise utils.UsageError(
+            f"{out} holds a run already: go on with --resume, or choose another --out"
+        )
     device = start_processes(settings.device)
     sets = load_data(settings, device)
     run = open_run(settings, sets)
@@ -120,9 +133,10 @@ def train(settings: argparse.Namespace) -> None:
     board = tracking.TensorBoard(settings.log_dir if first else None, run.epoch + 1)
     if first:
         tracking.prepare_out(out, run.epoch)
-        counts = ", ".join(f"{len(images.paths)} {part} images" for part, images in sets.items())
-        size = sum(p.numel() for p in run.model.parameters())
-        print(f"{counts}, {len(sets['train'].classes)} classes, {size:,} parameters, device: {device.type}")
+        facts = [f"{len(images.paths)} {part} images" for part, images in sets.items()]
+        facts += [f"{len(sets['train'].classes)} classes"]
+        facts += [f"{sum(p.numel() for p in run.model.parameters()):,} parameters"]
+        print(f"{', '.join(facts)}, device: {device.type}")
         board.start(run.model, sets["train"].images, run.prepare)
     line = {}
     while run.epoch < settings.epochs:
@@ -131,11 +145,13 @@ def train(settings: argparse.Namespace) -> None:
         tracking.keep(run, line, out)
     board.finish(run.settings, line)
     if first:
-        done = "done" if line else f"all {run.epoch} epochs were done already, more need a higher --epochs"
+        done = f"all {run.epoch} epochs were done already, more need a higher --epochs"
+        done = "done" if line else done
         print(f"{done}; the model is {out / 'last.pt'}", file=sys.stderr)
     if dist.is_available() and dist.is_initialized():
         dist.barrier()  # nobody leaves before the others are done
-        time.sleep(0.2)  # torch 2.6 hangs if its threads have to let go of a tensor from here on
+        # Torch 2.6 hangs if its threads have to let go of a tensor from here on.
+        time.sleep(0.2)
         dist.destroy_process_group()
 
 

@@ -1,4 +1,4 @@
-"""What every program needs: one-line errors, seeds, devices, files never half written."""
+"""What every program needs: one-line errors, devices, files never half-written."""
 
 import argparse
 import io
@@ -26,28 +26,36 @@ class Parser(argparse.ArgumentParser):
 
 
 def number(kind: type, low: float, high: float = math.inf) -> Callable[[str], float]:
-    """A type for an option: an int or float that is at least ``low`` and less than ``high``."""
+    """A type for an option: a number of at least ``low`` and less than ``high``."""
 
     def parse(text: str) -> float:
         value = kind(text)
         if not low <= value < high:
-            wanted = f"at least {low}" if value < low else f"a number less than {high:g}"
-            raise argparse.ArgumentTypeError(f"must be {wanted}, got {text}")
+            right = f"at least {low}" if value < low else f"a number less than {high:g}"
+            raise argparse.ArgumentTypeError(f"must be {right}, got {text}")
         return value
 
-    parse.__name__ = "whole number" if kind is int else "number"  # "invalid whole number value: 'x'"
+    # argparse says "invalid whole number value: 'x'".
+    parse.__name__ = "whole number" if kind is int else "number"
     return parse
 
 
+FORESEEN = (ValueError, OSError, FloatingPointError, ImportError)
+
+
 def run_command(name: str, run: Callable[[], None], debug: bool = False) -> int:
-    """Runs a program; what goes wrong becomes one line on stderr that begins with ``name``.
+    """Runs a program; what goes wrong becomes one line on stderr, ``name: reason``.
 
     Returns:
         The exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.
     """
+
+    def say(message, *_):
+        print(f"{name}: warning: {message}", file=sys.stderr)
+
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: print(f"{name}: warning: {message}", file=sys.stderr)
+            warnings.showwarning = say
             run()
             sys.stdout.flush()
         return 0
@@ -61,14 +69,15 @@ def run_command(name: str, run: Callable[[], None], debug: bool = False) -> int:
         if debug:
             raise
         text = str(error)
-        if not isinstance(error, (ValueError, OSError, FloatingPointError, ImportError)):  # not foreseen
-            text = f"{type(error).__name__}: {text.strip().partition(chr(10))[0]} (--debug shows where)"
+        if not isinstance(error, FORESEEN):
+            first = text.strip().partition("\n")[0]
+            text = f"{type(error).__name__}: {first} (--debug shows where)"
         print(f"{name}: {text}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; ``auto`` is the accelerator if there is one, else the CPU.
+    """The device of that name; ``auto`` is the accelerator, or the CPU without one.
 
     Raises:
         UsageError: This machine has no such device.
@@ -82,14 +91,16 @@ def pick_device(name: str = "auto") -> torch.device:
             raise RuntimeError
         torch.zeros(1, device=device)
     except RuntimeError:
-        raise UsageError(f"--device {name}: not here, this machine has cpu and {best.type}") from None
+        raise UsageError(
+            f"--device {name}: not here, this machine has cpu and {best.type}"
+        ) from None
     return device
 
 
 def write_file(path: str | Path, data: bytes) -> None:
-    """Writes a file that is there completely or not at all, whenever the process is killed.
+    """Writes a file that is there completely or not at all, whenever it is killed.
 
-    The bytes go into a file beside it and from there to the disk; only then it gets its name.
+    The bytes go into a file beside it and to the disk; only then it gets its name.
     """
     partial = Path(path).with_name(Path(path).name + ".partial")
     try:
@@ -116,37 +127,47 @@ def save_checkpoint(checkpoint: dict, path: str | Path) -> None:
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """Loads what ``save_checkpoint`` saved, onto the CPU, and runs no code that a file may hold.
+    """Loads what ``save_checkpoint`` saved, onto the CPU; runs no code from the file.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is cut off, or no checkpoint of these scripts, or not safe to load.
+        ValueError: It is cut off, no checkpoint of these scripts, or not safe to load.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
-    if not zipfile.is_zipfile(path):  # the end of the archive, where its contents are listed, is missing
-        raise ValueError(f"{path}: cut off, or no checkpoint at all; use one that going_modular.train wrote")
+    if not zipfile.is_zipfile(path):  # its end, which lists the contents, is missing
+        raise ValueError(
+            f"{path}: cut off, or no checkpoint at all; "
+            "use one that going_modular.train wrote"
+        )
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise ValueError(f"{path}: refused, it asks to run code; do not use files you cannot trust") from None
+        raise ValueError(
+            f"{path}: refused, it asks to run code; do not use files you cannot trust"
+        ) from None
     except Exception as error:  # what is raised depends on the byte that is wrong
-        raise ValueError(f"{path}: damaged ({type(error).__name__}); use another checkpoint") from None
-    if not isinstance(checkpoint, dict) or not {"model", "settings"} <= checkpoint.keys():
+        raise ValueError(
+            f"{path}: damaged ({type(error).__name__}); use another checkpoint"
+        ) from None
+    keys = checkpoint.keys() if isinstance(checkpoint, dict) else set()
+    if not {"model", "settings"} <= keys:
         raise ValueError(f"{path}: no checkpoint that going_modular.train wrote")
     return checkpoint
 
 
 def random_states(device: torch.device) -> dict[str, torch.Tensor]:
-    """The states of the random numbers of the CPU and of this device, uint8, by the kind of device."""
+    """The states of the random numbers of the CPU and of this device, by its kind."""
     states = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
         states[device.type] = torch.get_device_module(device).get_rng_state()
     return states
 
 
-def restore_random_states(states: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Takes up random numbers where ``random_states`` noted them; another kind of device keeps its own."""
+def restore_random_states(
+    states: dict[str, torch.Tensor], device: torch.device
+) -> None:
+    """Takes up random numbers where they were; another kind of device keeps its own."""
     torch.set_rng_state(states["cpu"])
     if device.type != "cpu" and device.type in states:
         torch.get_device_module(device).set_rng_state(states[device.type])

@@ -29,7 +29,10 @@ def attempt(program, options: list[str], fuse=None) -> int:
 
 
 def main(kills: int, seed: int, options: list[str]) -> None:
-    from going_modular import train  # before the first fork, and not when pytest looks for tests
+    # Before the first fork, and not when pytest looks for tests.
+    import torchvision.transforms.v2  # noqa: F401 (the scripts import it where they augment)
+
+    from going_modular import train
 
     out = Path(options[options.index("--out") + 1])
     chance = random.Random(seed)
