@@ -164,7 +164,7 @@ def draw_network(sizes: Sequence[int], labels: Sequence[str] | None = None, weig
             for j, y1 in enumerate(right):
                 style = {"color": "#7A8896", "linewidth": 0.8, "linestyle": "-"}
                 if weights is not None:
-                    value = float(weights[layer][j, i])
+                    value = weights[layer][j, i].item()  # float() warns of gradients
                     sign = ("blue", "-") if value >= 0 else ("vermillion", "--")
                     style = {
                         "color": PALETTE[sign[0]],
