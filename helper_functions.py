@@ -124,7 +124,7 @@ def time_call(fn: Callable[[], object], repeats: int = 5) -> float:
     """Median time of one call of ``fn``, in seconds, after one call to warm up.
 
     Waits for the accelerator before it reads the clock, because a GPU works on while Python
-    goes ahead. Taught in 00_fundamentals, section 14.
+    goes ahead. Taught in 00_fundamentals, section 19.5.
 
     Args:
         fn: Called without arguments, ``repeats + 1`` times.

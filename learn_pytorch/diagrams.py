@@ -12,9 +12,8 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from helper_functions import PALETTE
-
 INK = "#33424F"
+POSITIVE, NEGATIVE = "#0072B2", "#D55E00"  # Okabe and Ito's blue and vermillion
 PALE, WARM, COOL = "#CFE6F5", "#F6C667", "#BFE3D6"
 SLOT = 1.7  # room of a layer in draw_layers
 SHOWN = 6  # units of a layer that are drawn; larger layers show dots
@@ -165,10 +164,10 @@ def draw_network(sizes: Sequence[int], labels: Sequence[str] | None = None, weig
                 style = {"color": "#7A8896", "linewidth": 0.8, "linestyle": "-"}
                 if weights is not None:
                     value = weights[layer][j, i].item()  # float() warns of gradients
-                    sign = ("blue", "-") if value >= 0 else ("vermillion", "--")
+                    colour, dash = (POSITIVE, "-") if value >= 0 else (NEGATIVE, "--")
                     style = {
-                        "color": PALETTE[sign[0]],
-                        "linestyle": sign[1],
+                        "color": colour,
+                        "linestyle": dash,
                         "linewidth": 0.4 + 3 * abs(value) / largest,
                     }
                 ax.plot([layer * gap, (layer + 1) * gap], [y0, y1], zorder=1, **style)

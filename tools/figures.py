@@ -10,7 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from PIL import Image
 
-JPEG_QUALITY = 88
+JPEG_QUALITY = 80
 # With the same versions a drawing comes out the same on every processor, but for shades that nobody
 # sees, and for a marker that falls a pixel beside where it was. The smallest letter that is another
 # one has some thirty pixels that are not found even one pixel further.
