@@ -189,18 +189,21 @@ def test_a_new_set_replaces_the_old_one_and_nothing_else(tmp_path):
     assert not (folder / "deep" / "deeper").exists() and (folder / "deep" / "notes.txt").read_text() == "mine"
 
 
+# HERE stands for the test's own folder: should the check fail one day, nothing else is deleted.
 @pytest.mark.parametrize(
-    "mark", [None, "[]", "{", '{"md5": {"../../mine": "", "/etc/hosts": ""}}', '{"md5": 3}']
+    "mark", [None, "[]", "{", '{"md5": {"../../mine": "", "HERE/yours": ""}}', '{"md5": 3}']
 )
 def test_where_the_mark_is_damaged_nothing_is_deleted(tmp_path, mark):
     folder = tmp_path / "data" / "set"
     fetch.make_folder(folder, "old", filling(a="1", b="2"))
-    (tmp_path / "mine").write_text("mine")
+    for name in ("mine", "yours"):
+        (tmp_path / name).write_text(name)
     (folder / "complete.json").unlink()
     if mark:
-        (folder / "complete.json").write_text(mark)
+        (folder / "complete.json").write_text(mark.replace("HERE", tmp_path.as_posix()))
     fetch.make_folder(folder, "new", filling(a="3"))
-    assert fetch.is_complete(folder, "new") and (tmp_path / "mine").read_text() == "mine"
+    assert fetch.is_complete(folder, "new")
+    assert all((tmp_path / name).read_text() == name for name in ("mine", "yours"))
     assert (folder / "a").read_text() == "3" and (folder / "b").read_text() == "2"
 
 
