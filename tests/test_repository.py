@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 from packaging.requirements import Requirement
@@ -139,7 +140,8 @@ def test_make_takes_the_torch_that_is_asked_for(make, tmp_path):
     assert done.returncode == 0, done.stderr
     assert re.search(r"-m uv pip install .*--torch-backend=cpu --constraint=requirements.lock", asked[-1])
     assert make("env", "TORCH=cpu")[1] == [], "everything is there"
-    (tmp_path / "requirements.txt").touch()
+    later = time.time() + 60  # clocks of file systems tick slowly
+    os.utime(tmp_path / "requirements.txt", (later, later))
     done, asked = make("env", "TORCH=default", "LOCK=")
     assert asked == ["-m pip install --disable-pip-version-check -r requirements.txt"]
 
