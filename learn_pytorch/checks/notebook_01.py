@@ -242,7 +242,7 @@ def check_log(answer):
                 wanted.append((epoch, F.mse_loss(right(X_test), 2 * X_test).item()))
         log = run(answer, model, X, 2 * X, X_test, 2 * X_test, epochs, case=case)
         pairs = isinstance(log, list) and all(isinstance(e, (tuple, list)) and len(e) == 2 for e in log)
-        require(pairs, f"the result must be a list of pairs (epoch, test loss), for {case}")
+        require(pairs, f"the result must be a list of pairs (epoch, validation loss), for {case}")
         require(log, f"the log is empty: for which epochs is the condition true, for {case}?")
         noted, due = [e for e, _ in log], [e for e, _ in wanted]
         require(noted == due, f"the log has the epochs {noted}, wanted {due}, for {case}")
@@ -251,8 +251,8 @@ def check_log(answer):
         require(len(training) == epochs, f"{len(training)} forward passes over the training set, for {case}")
         off = f"{training.count(False)} of {epochs} epochs were trained in evaluation mode"
         require(all(training), f"{off}, for {case}")
-        require(not any(testing), f"the test set was evaluated in training mode, for {case}")
-        same([loss for _, loss in log], [loss for _, loss in wanted], case=f"{case}, the test losses")
+        require(not any(testing), f"the validation set was evaluated in training mode, for {case}")
+        same([loss for _, loss in log], [loss for _, loss in wanted], case=f"{case}, the validation losses")
 
 
 class _Mark(torch.autograd.Function):
