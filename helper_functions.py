@@ -450,7 +450,7 @@ def draw_tensor(
 def draw_flow(steps: Sequence[str], ax: Axes | None = None, *, highlight: int | None = None) -> Axes:
     """Draws the steps of a procedure as a row of boxes joined by arrows.
 
-    Used from 01_workflow, section 1.
+    Used from 00_fundamentals, section 14.
 
     Args:
         steps: Two or more labels; a line break in a label is kept.
@@ -564,7 +564,7 @@ def plot_predictions(
 ) -> Axes:
     """Plots data with one feature: training points, test points and, if given, predictions.
 
-    Taught in 01_workflow, section 2.
+    Taught in 01_workflow, section 13.
 
     Args:
         X_train, y_train: Training inputs and targets, N values each, shape (N,) or (N, 1).
@@ -602,7 +602,7 @@ def plot_curves(
 ) -> Axes:
     """Plots one line for each named series, such as training and test loss over the epochs.
 
-    Taught in 01_workflow, section 9.
+    Taught in 01_workflow, section 6.
 
     Args:
         curves: Label to values; numbers, or tensors with one element each.

@@ -250,6 +250,37 @@ def test_links_between_files_resolve(path):
             assert anchor in anchors(file), f"{target}: there is no such heading"
 
 
+SECTION = re.compile(r"(?:otebook (\d\d)|(?<=in |om )(\d\d)_\w+), section (\d+(?:\.\d+)?)")
+
+
+@pytest.mark.parametrize("path", [*EVERY, ROOT / "helper_functions.py"], ids=lambda p: p.name)
+def test_sections_that_are_referred_to_exist(path):
+    text = path.read_text(encoding="utf-8")
+    for number, module, section in SECTION.findall(text):
+        lesson = next(p for p in LESSONS if p.name.startswith(number or module))
+        headings = [c.source for c in read(lesson).cells if c.cell_type == "markdown"]
+        found = any(re.search(rf"^##+ {re.escape(section)}\.? ", h, re.MULTILINE) for h in headings)
+        assert found, f"{lesson.name} has no section {section}"
+
+
+PATHS = [p for p in LESSONS if p.name[:2] in ("00", "01")]
+
+
+@by_name(PATHS)
+def test_the_main_path_is_short(path):
+    """What stands before the exercises; what is optional follows them, and is half as long at most."""
+    cells = read(path).cells
+    headings = [
+        re.search(r"^## \d+\. (Exercises|Going deeper|Further reading)", c.source, re.M) for c in cells
+    ]
+    starts = {found[1]: i for i, found in enumerate(headings) if found}
+    assert list(starts) == ["Exercises", "Going deeper", "Further reading"]
+    exercises, deeper, end = starts.values()
+    for part, most_cells, most_words in ((cells[:exercises], 90, 6000), (cells[deeper:end], 45, 3000)):
+        words = sum(len(c.source.split()) for c in part if c.cell_type == "markdown")
+        assert sum(c.cell_type == "code" for c in part) <= most_cells and words <= most_words
+
+
 def test_headline_numbers_of_01():
     """The numbers that the course is known for, read from the stored outputs."""
     notebook = read(ROOT / "notebooks" / "01_workflow.ipynb")
