@@ -1,7 +1,9 @@
 """A progress bar for whoever watches, and for nobody else."""
 
+import contextlib
 import functools
 import sys
+import threading
 from collections.abc import Iterable
 
 
@@ -55,6 +57,34 @@ def progress_bar(
         disable=not (watched or terminal),
         **options,
     )
+
+
+@contextlib.contextmanager
+def waiting(what: str):
+    """Shows that time goes by, for one call that cannot say how far it has come: a bar that counts seconds.
+
+    Args:
+        what: The text beside it.
+
+    Example:
+        >>> with waiting("thinking"):
+        ...     sum(range(10))
+        45
+    """
+    done = threading.Event()
+    with progress_bar(what=what, unit="s") as bar:
+
+        def tick():
+            while not done.wait(1):
+                bar.update()
+
+        clock = threading.Thread(target=tick, daemon=True)
+        clock.start()
+        try:
+            yield
+        finally:
+            done.set()
+            clock.join()
 
 
 class _Line:

@@ -11,7 +11,7 @@ LOOP = "for x in progress_bar(range(30), 'counting'): time.sleep(0.05)"
 @pytest.fixture(scope="module")
 def kernel():
     manager, client = start_new_kernel(cwd=str(ROOT))
-    client.execute_interactive("import time\nfrom learn_pytorch.progress_bar import progress_bar")
+    client.execute_interactive("import time\nfrom learn_pytorch.progress_bar import progress_bar, waiting")
     yield client
     client.stop_channels()
     manager.shutdown_kernel(now=True)
@@ -96,3 +96,14 @@ def test_nothing_where_nobody_watches_or_output_is_captured(kernel):
 
 def test_what_is_quick_shows_no_bar(kernel):
     assert run(kernel, LOOP.replace("30", "10")) == ("", [])
+
+
+@pytest.mark.parametrize("end", ["print('done')", "1 / 0"])
+def test_a_wait_moves_and_leaves_nothing(kernel, end):
+    code = f"with waiting('thinking'):\n    time.sleep(3.5)\n    {end}"
+    raw, saved = run(kernel, code)
+    assert len({part for part in raw.split("\b") if part.startswith("thinking: ")}) >= 2, raw
+    assert "".join(text for kind, text in saved if kind == "stdout") == ("done\n" if "done" in end else "")
+    assert run(kernel, code.replace("3.5", "0"), watched=False)[0] == (
+        "done\n" if "done" in end else "division by zero"
+    )
