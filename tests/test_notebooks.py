@@ -205,7 +205,7 @@ def test_prose_between_code_cells(path):
 def test_numbers_in_prose_come_from_a_cell(path):
     notebook = read(path)
     shown = "\n".join(c.source + "\n" + output_text(c) for c in code_cells(notebook)).replace(",", "")
-    text = re.sub(r"^#+ [\d.]+", "", EXERCISE.sub(" ", prose(notebook)), flags=re.MULTILINE)
+    text = EXERCISE.sub(" ", prose(notebook))
     numbers = {n.replace(",", "") for n in DECIMAL.findall(text)}
     missing = sorted(n for n in numbers if not re.search(rf"(?<![\d.]){re.escape(n)}", shown))
     assert not missing, f"in the prose, but in no output and no code: {missing}"
@@ -264,7 +264,7 @@ def test_sections_that_are_referred_to_exist(path):
         assert found, f"{lesson.name} has no section {section}"
 
 
-PATHS = [p for p in LESSONS if p.name[:2] in ("00", "01")]
+PATHS = [p for p in LESSONS if p.name[:2] in ("00", "01", "03")]
 
 
 @by_name(PATHS)
