@@ -187,7 +187,7 @@ class TensorLoader:
     """Batches of images that lie in memory as one tensor, each fetched by a single index.
 
     The fast path of the course: used like a ``DataLoader``, without its work for each item.
-    Taught in 03_computer_vision, section 3, and measured there in section 10.
+    Taught in 03_computer_vision, section 3, and measured there in section 15.4.
 
     Args:
         images: Shape (N, ...), on any device; the batches come from there.
