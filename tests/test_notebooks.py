@@ -41,8 +41,9 @@ DECIMAL = re.compile(r"(?<![\w.])\d+(?:,\d{3})*\.\d+(?![\w.]*\w)")
 
 
 def prose(notebook):
-    """The markdown of a notebook, less code blocks, addresses of links and HTML tags."""
+    """The markdown of a notebook, less code blocks, numbers of headings, addresses of links and HTML tags."""
     text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    text = re.sub(r"^(#+) [\d.]+ ", r"\1 ", text, flags=re.MULTILINE)
     text = re.sub(r"```.*?```", " ", text, flags=re.DOTALL)
     text = re.sub(r"\]\([^)]*\)", "]", text)
     return html.unescape(re.sub(r"<[^>]+>", " ", text))
