@@ -126,10 +126,12 @@ def make(tmp_path):
         log = tmp_path / "log"
         log.write_text("")
         variables = {"LOG": str(log), "REAL": sys.executable, "UV_EXIT": str(uv), "PIP_EXIT": str(pip)}
-        command = ["make", f"PYTHON={python}", *arguments]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=os.environ | variables, capture_output=True, text=True
-        )
+        command = ["make", f"PYTHON={python}", f"VENV={tmp_path / '.venv'}", *arguments]
+        # A make around the tests hands down what it was called with, its VENV included.
+        variables |= {
+            k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES")
+        }
+        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
         return done, [line for line in log.read_text().splitlines() if "install" in line]
 
     return run

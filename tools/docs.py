@@ -3,6 +3,7 @@
 * ``cheat_sheet.md``: the summary table of each notebook
 * ``questions.md``: each question that a notebook asks in bold, with a link to its cell
 * ``errors.md``: each error that a notebook raises on purpose, with its cause and its fix
+* ``resources.md``: what the notebooks link at their ends
 * ``cover.png``: the figures of the cells with the tag ``cover``, for the README
 """
 
@@ -19,6 +20,7 @@ import figures
 
 QUESTION = re.compile(r"\*\*([^*\n]+\?)\*\*")
 REMEDY = re.compile(r"\*\*Cause:\*\*\s*(.+?)\s*\*\*Fix:\*\*\s*(.+?)\s*(?:\n\n|$)", re.DOTALL)
+READING = r"^## \d+\. Further reading"
 SECTION = re.compile(r"^## (\d+)\. (.+)$", re.MULTILINE)
 # Only whoever sees the file as source reads this.
 AS_SOURCE = "<!-- In JupyterLab: right click on this file, Open With, Markdown Preview. -->"
@@ -42,6 +44,7 @@ def pages(lessons: list[Path]) -> dict[str, str]:
         "cheat_sheet.md": _cheat_sheet(notebooks),
         "questions.md": _questions(notebooks),
         "errors.md": _errors(notebooks),
+        "resources.md": _resources(notebooks),
     }
 
 
@@ -110,6 +113,20 @@ def _questions(notebooks) -> str:
             if cell.cell_type == "markdown"
             for question in QUESTION.findall(cell.source)
         ]
+        parts.append(f"## {_title(path, notebook)}\n\n" + "\n".join(rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def _resources(notebooks) -> str:
+    parts = [
+        "# Resources\n\nThe best explanations elsewhere that we know, and the official pages: what each "
+        "notebook links at its end. All of it is free."
+    ]
+    for path, notebook in notebooks.items():
+        last = [c.source for _, c, _ in _cells(notebook) if re.search(READING, c.source, re.M)]
+        rows = [line for text in last for line in text.splitlines() if line.startswith("- [")]
+        if not rows:
+            raise ValueError(f"{path.name}: no section 'Further reading' with a list of links")
         parts.append(f"## {_title(path, notebook)}\n\n" + "\n".join(rows))
     return "\n\n".join(parts) + "\n"
 

@@ -38,7 +38,14 @@ WEB = Path(__file__).parent / "web"
 NAME = "Learn PyTorch"
 COLAB = "https://colab.research.google.com/github/"
 # Pages for learners, beside the notebooks; the last two are linked from the first page.
-DOCUMENTS = ["docs/cheat_sheet.md", "docs/questions.md", "docs/errors.md", "README.md", "CONTRIBUTING.md"]
+DOCUMENTS = [
+    "docs/cheat_sheet.md",
+    "docs/questions.md",
+    "docs/errors.md",
+    "docs/resources.md",
+    "README.md",
+    "CONTRIBUTING.md",
+]
 STYLES = {"light": "xcode", "dark": "github-dark"}  # Pygments' names
 UNWANTED = shutil.ignore_patterns(".*", "__pycache__", "*.tmp", "*.pyc", "data", "models", "runs", "build")
 
