@@ -127,10 +127,10 @@ def make(tmp_path):
         log.write_text("")
         variables = {"LOG": str(log), "REAL": sys.executable, "UV_EXIT": str(uv), "PIP_EXIT": str(pip)}
         command = ["make", f"PYTHON={python}", f"VENV={tmp_path / '.venv'}", *arguments]
-        # A make around the tests hands down what it was called with, its VENV included.
-        variables |= {
-            k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES")
-        }
+        # A make around the tests hands down what it was called with, in MAKEFLAGS and one by one.
+        settings = set(re.findall(r"^(\w+) \??=", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        settings |= {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL"}
+        variables |= {k: v for k, v in os.environ.items() if k not in settings}
         done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
         return done, [line for line in log.read_text().splitlines() if "install" in line]
 
