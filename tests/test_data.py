@@ -597,6 +597,20 @@ def test_a_picture_of_ones_own_survives_a_new_version(monkeypatch):
         assert (root / "train" / "pizza" / "mine.jpg").read_text() == "years of work"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows makes links only for administrators")
+@pytest.mark.parametrize("name", ["", "drawn", "drawn/FashionMNIST"])
+def test_data_that_somebody_moved_and_linked(monkeypatch, tmp_path, name):
+    """Where all is there it is used, and not written."""
+    monkeypatch.setenv("COURSE_DATA", "drawn")
+    root = fashion_mnist().root
+    shutil.move(tmp_path / "data" / name, tmp_path / "elsewhere")
+    (tmp_path / "data" / name).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    before = contents(tmp_path)
+    monkeypatch.setattr(data, "locked", None)
+    assert pixels(fashion_mnist()) and fashion_mnist().root in (root, tmp_path / "elsewhere" / "drawn")
+    assert contents(tmp_path) == before
+
+
 def test_the_lock_empties_nobodys_file(tmp_path):
     put(tmp_path / "data" / ".lock")
     fashion_mnist()
