@@ -30,6 +30,9 @@ def server(monkeypatch):
         yield server
 
 
+links = pytest.mark.skipif(os.name == "nt", reason="Windows makes links only for administrators")
+
+
 def files_in(folder):
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
@@ -219,6 +222,7 @@ def test_a_new_set_replaces_the_old_one_and_nothing_else(tmp_path):
 OUTSIDE = '{"kind": "old", "md5": {"../../mine": "MD5", "HERE/yours": "MD5", "link/mine": "MD5"}}'
 
 
+@links
 @pytest.mark.parametrize(
     "mark", [None, "[]", "{", '{"md5": 3}', '{"kind": "old", "md5": ["a"]}', OUTSIDE, "link"]
 )
@@ -272,6 +276,7 @@ CHANGED = {
 }
 
 
+@links
 @pytest.mark.parametrize("case", CHANGED)
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_what_was_changed_since_is_named_and_left_alone(tmp_path, case, when):
