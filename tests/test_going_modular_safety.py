@@ -169,7 +169,7 @@ def paths_in(done):
 
 
 @pytest.mark.parametrize("option", [[], ["--resume"]])
-@pytest.mark.parametrize("lost", [["last.pt"], ["last.pt", "best.pt"], ["last.pt", "results.jsonl"]])
+@pytest.mark.parametrize("lost", [["last.pt"], ["last.pt", "best.pt"], ["last.pt", "best.pt", "config.json"]])
 def test_results_of_an_older_run_stay(here, lost, option):
     """Somebody moved the checkpoint away, to keep it or to copy it."""
     for name in lost:
@@ -296,8 +296,12 @@ def test_killed_around_a_rename(here, monkeypatch, epoch_file, moment):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", dying)
-        with contextlib.suppress(KilledError):
-            train("--out", "run", "--resume", "--epochs", "3")
+        killed = False
+        try:
+            resume()
+        except KilledError:
+            killed = True
+    assert killed or epoch_file == "best.pt", "it does not get its name at once, when it is whole"
     done = resume()
     assert done.code == 0, done
     expected = train("--out", "whole", "--epochs", "3")
@@ -372,6 +376,13 @@ def test_resume_notices_other_data(here, change):
     before = contents("run")
     refused(resume(), "run")
     assert contents("run") == before
+
+
+def test_resume_notices_another_label_in_the_same_place(here):
+    """The last pizza becomes the first steak: the same images in the same order."""
+    assert train("--out", "new", "--val-share", "0", "--epochs", "1").code == 0
+    os.rename(TRAIN / "pizza" / "15.png", TRAIN / "steak" / "00.png")
+    refused(train("--out", "new", "--val-share", "0", "--epochs", "2", "--resume"), "new")
 
 
 def test_resume_goes_on_where_nothing_changed(here):
@@ -1021,9 +1032,10 @@ def test_results_come_while_the_list_is_written(images):
         "predict", "--checkpoint", "run/last.pt", "--device", "cpu", "--jsonl", "-", stdin=subprocess.PIPE
     )
     try:
-        process.stdin.write("p0.png\n" * 64)
+        process.stdin.write("p0.png\n" * 16)
         process.stdin.flush()
-        lines = [process.stdout.readline() for _ in range(32)]
+        with at_most(60):
+            lines = [process.stdout.readline() for _ in range(16)]
         assert all(json.loads(line)["path"] == "p0.png" for line in lines)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -1097,7 +1109,7 @@ def test_nobody_reads_on(images, form):
     ) as process:
         process.stdout.close()
         err = process.stderr.read()
-    assert "Traceback" not in err and "BrokenPipe" not in err and len(err.strip().splitlines()) <= 1, err
+    assert not err, err
 
 
 @posix
