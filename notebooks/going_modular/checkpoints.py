@@ -53,7 +53,8 @@ def load(path: Path) -> dict:
                 )
                 right = [len(set(classes)) == len(classes) > 1, type(classes) is list]
                 right += [type(name) is str for name in classes]
-                right += [type(checkpoint["epoch"]) is int, checkpoint["epoch"] >= 0]
+                whole = checkpoint["epoch"], checkpoint["settings"]["image_size"]
+                right += [type(number) is int and number >= 0 for number in whole]
                 right += [type(checkpoint["best_loss"]) is float]
                 right += [tensor.isfinite().all() for tensor in weights.values()]
                 right += [(weights["0.std"] > 0).all(), checkpoint["best_loss"] >= 0]
@@ -76,15 +77,16 @@ class Run:
         if not first:  # of several processes, one writes
             return
         out.mkdir(parents=True, exist_ok=True)
-        self.lock = FileLock(out / ".lock")
+        self.lock = FileLock(out / ".train.lock")
         try:
             self.lock.acquire(timeout=0)
         except Timeout:
             raise UsageError(f"{out}: another training is writing there") from None
         if self.last.exists() and not resume:
             raise UsageError(f"{out} holds a run: use --resume, or another --out")
-        if not self.last.exists() and (self.results.exists() or self.best.exists()):
-            raise UsageError(f"{out} holds a run without last.pt: use another --out")
+        rest = [self.best, self.results, self.config]
+        if not self.last.exists() and any(path.exists() for path in rest):
+            raise UsageError(f"{out} holds files of another run: use another --out")
 
     def start(self, settings: dict, parts: dict, facts: dict) -> None:
         """Takes up what last.pt holds, if there is one; or saves the beginning.
@@ -112,13 +114,20 @@ class Run:
             except (AttributeError, LookupError, TypeError, ValueError, RuntimeError):
                 raise ValueError(f"{self.last} does not fit this model") from None
             self.epoch, self.best_loss = checkpoint["epoch"], checkpoint["best_loss"]
+            if self.best_loss < math.inf and not self.best.exists():
+                raise ValueError(
+                    f"{self.best} is gone: put it back, or use another --out"
+                )
         if not self.first:
             return
         if self.results.exists():
             lines = self.results.read_bytes().splitlines(keepends=True)
-        self.save(self.last)  # first of all: results are never without it
         lines = [line for line in lines if line.endswith(b"\n")]
-        known = [line for line in lines if json.loads(line)["epoch"] <= self.epoch]
+        try:
+            known = [line for line in lines if json.loads(line)["epoch"] <= self.epoch]
+        except (ValueError, LookupError, TypeError):
+            raise ValueError(f"{self.results}: a line is damaged, mend it") from None
+        self.save(self.last)  # first of all: results are never without it
         write_file(self.results, b"".join(known))
         write_file(self.config, json.dumps(facts, indent=1, default=str).encode())
 

@@ -19,6 +19,7 @@ from going_modular.utils import process_share
 # No others are tried: some of Pillow's formats start programs or are seldom tested.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 CLUTTER = ("__macosx", "thumbs.db", "desktop.ini")  # other clutter starts with a dot
+PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 TEST_SHARE, TEST_SEED = 0.25, 42  # of a folder that has no test/: always the same
 
 
@@ -68,9 +69,9 @@ def find_sets(folder: Path) -> tuple[list[str], list, list | None]:
         if classes != other:
             raise ValueError(f"{folder}: train/ has {classes}, but test/ has {other}")
         test, folder = find_images(folder / "test", classes), folder / "train"
-    if len(classes) < 2 or "train" in classes:
+    if len(classes) < 2 or {name.lower() for name in classes} & PARTS:
         raise ValueError(
-            f"{folder}: found the folders {classes}, wanted are train/ and test/ with "
+            f"{folder}: found {classes}, but wanted are train/ and test/ with "
             "two or more class folders in each, or just two or more class folders"
         )
     return classes, find_images(folder, classes), test
@@ -83,8 +84,10 @@ def split(files: list, share: float, seed: int) -> tuple[list, list]:
     how = {"stratify": [label for _, label in files], "random_state": seed}
     try:
         return train_test_split(files, test_size=share, **how)
-    except ValueError as error:
-        raise ValueError(f"cannot hold out {share} of {len(files)}: {error}") from None
+    except ValueError:
+        raise ValueError(
+            f"too few images, {len(files)}, to hold out a share {share} of each class"
+        ) from None
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -27,16 +27,16 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         description="Tells what is in images: for each its class and a probability.",
         epilog="Exit code: 0 done, 1 failed or bad files, 2 wrong usage, 130 Ctrl-C.",
     )
-    add = parser.add_argument
+    add, path, whole = parser.add_argument, utils.path, utils.number(int, 0, 256)
     text = "image, folder (with all below it), or - for a list on standard input"
     add("paths", nargs="*", metavar="PATH", help=text)
-    add("--checkpoint", type=Path, required=True, help="best.pt or last.pt of train")
+    add("--checkpoint", type=path, required=True, help="best.pt or last.pt of train")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print a table with commas")
     form.add_argument("--json", action="store_true", help="print a list in JSON")
     form.add_argument("--jsonl", action="store_true", help="print JSON, line by line")
-    add("--onnx", type=Path, help="write the model there: pixels in, probabilities out")
-    add("--workers", type=utils.number(int, 0, 256), default=0, help="reading threads")
+    add("--onnx", type=path, help="write the model there: pixels in, probabilities out")
+    add("--workers", type=whole, default=0, help="reading threads")
     add("--device", default="auto", help="auto is the accelerator, or cpu without one")
     add("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(argv)
@@ -53,8 +53,9 @@ def find_inputs(paths: list[str]) -> Iterator[Path]:
                 if line.startswith((b"\xff\xfe", b"\xfe\xff")):
                     raise ValueError("the list of paths is UTF-16, save it as UTF-8")
                 # One path, or several with a zero byte between them (find -print0).
-                names = line.strip(b"\r\n").split(b"\0")
-                yield from find_inputs([os.fsdecode(name) for name in names if name])
+                names = line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n").split(b"\0")
+                names = [os.fsdecode(name) for name in names if name.strip(b"- ")]
+                yield from find_inputs(names)
         elif os.path.isdir(path):
             yield from data_setup.find_files(Path(path))
         else:
@@ -90,17 +91,19 @@ def show(results: Iterator[dict], args: argparse.Namespace) -> None:
             count += 1
             if "error" in result:
                 bad += 1
-                tqdm.write(f"predict: {result['error']}", file=sys.stderr)
+                text = utils.printable(result["error"])
+                tqdm.write(f"predict: {text}", file=sys.stderr)
             cells = [str(result.get(column, "")) for column in columns]
             if args.csv:  # a spreadsheet would take =1+1 for a formula
-                safe = ["'" + c if c[:1] in tuple("=+-@") else c for c in cells]
+                safe = ["'" + c if c[:1] in tuple("=+-@\t\r") else c for c in cells]
                 table.writerow(safe)
             elif args.jsonl:
                 print(json.dumps(result))
             elif args.json:
                 print("[" if count == 1 else ",", json.dumps(result), sep="\n", end="")
             elif "error" not in result:
-                print(f"{result['probability']:.3f}  {cells[1]}  {cells[0]}")
+                name, path = utils.printable(cells[1]), utils.printable(cells[0])
+                print(f"{result['probability']:.3f}  {name}  {path}")
             sys.stdout.flush()
     finally:  # after Ctrl-C, too: what is printed is a whole list
         if args.json:
@@ -123,7 +126,6 @@ def export_onnx(model: nn.Module, size: int, path: Path) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """The whole program."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # for names it has no letters for
     device, checkpoint = (
         utils.pick_device(args.device),
         checkpoints.load(args.checkpoint),

@@ -34,11 +34,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         epilog="Exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add, whole = parser.add_argument, partial(utils.number, int)
-    real = partial(utils.number, float)
+    add, path = parser.add_argument, utils.path
+    whole, real = partial(utils.number, int), partial(utils.number, float)
     text = "holds train/ and test/ with a folder for each class, or just those folders"
-    add("--data", type=Path, required=True, default=argparse.SUPPRESS, help=text)
-    add("--out", type=Path, default="runs/latest", help="where the results go")
+    add("--data", type=path, required=True, default=argparse.SUPPRESS, help=text)
+    add("--out", type=path, default=Path("runs/latest"), help="where results go")
     add("--resume", action="store_true", help="go on after the last epoch of --out")
     add("--epochs", type=whole(1), default=16, help="passes over the training images")
     add("--batch-size", type=whole(1), default=16, help="images in a step")
@@ -58,7 +58,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--device", default="auto", help="auto is the accelerator, or cpu without one")
     add("--workers", type=whole(0, 256), default=0, help="processes that read images")
     add("--in-memory", action="store_true", help="read each image only once, keep it")
-    add("--log-dir", type=Path, help="show the results in TensorBoard, too")
+    add("--log-dir", type=path, help="show the results in TensorBoard, too")
     add("--skip-bad", action="store_true", help="leave out bad files, do not stop")
     add("--amp", action="store_true", help="mixed precision: bfloat16, else float16")
     add("--compile", action="store_true", help="torch.compile (needs a C++ compiler)")

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)}
+
 
 class UsageError(ValueError):
     """The command asks for something that cannot be; exit code 2."""
@@ -45,13 +47,25 @@ def number(kind: type, low: float, high: float = 10**6) -> Callable[[str], float
     return plain_number
 
 
+def path(text: str) -> Path:
+    """A type for an option: a file or folder; an empty text is none."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty")
+    return Path(text)
+
+
+def printable(text: str) -> str:
+    """Spells out what could mislead a terminal: line ends, escapes, broken letters."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def reason(error: Exception) -> str:
     """What went wrong, for whoever typed the command."""
     text, kind = str(error), type(error)
     if kind is MemoryError or (issubclass(kind, RuntimeError) and "memory" in text):
         return "out of memory: try a smaller --batch-size, --image-size, --hidden-units"
-    if issubclass(kind, OSError) and error.errno == errno.ENOSPC:
-        return "the disk is full: nothing is lost, make room and go on with --resume"
+    if issubclass(kind, OSError) and error.errno in FULL:
+        return f"{text}: nothing is lost, make room and start again"
     if issubclass(kind, RuntimeError) and ("gloo" in text or "NCCL" in text):
         return "another process has stopped"
     if issubclass(kind, (ValueError, OSError, FloatingPointError, ImportError)):
@@ -69,9 +83,12 @@ def run_command(name: str, run: Callable, args: argparse.Namespace) -> int:
     """
 
     def say(text: object, *_) -> None:
-        print(f"{name}: {text}", file=sys.stderr)
+        lines = map(printable, str(text).split("\n"))
+        print(f"{name}:", "\n".join(lines), file=sys.stderr)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(sys.stdout, "reconfigure"):  # for names that it has no letters for
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = say
