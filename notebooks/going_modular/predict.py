@@ -1,24 +1,23 @@
-"""Tells what is in images.
+"""Tells what is in images: ``python -m going_modular.predict --checkpoint X PATH``."""
 
-``python -m going_modular.predict --checkpoint runs/latest/last.pt PATH...``
-"""
+# ruff: noqa: I001 (utils comes first: it looks after Ctrl-C during the slow imports)
+from going_modular import utils
 
 import argparse
 import csv
 import json
+import os
 import sys
-import tempfile
 from collections.abc import Iterator
-from functools import partial
-from multiprocessing.pool import ThreadPool
+from itertools import islice
 from pathlib import Path
 
 import torch
+from torch import nn
+from tqdm import tqdm
 
-from going_modular import data_setup, engine, utils
-from going_modular.model_builder import Predictor, export_onnx
-
-COLUMNS = ["path", "class", "probability", "error"]  # of --csv
+from going_modular import checkpoints, data_setup
+from going_modular.model_builder import build
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -28,119 +27,124 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         description="Tells what is in images: for each its class and a probability.",
         epilog="Exit code: 0 done, 1 failed or bad files, 2 wrong usage, 130 Ctrl-C.",
     )
-    add = parser.add_argument
-    source = "image file, folder (with all below it), or - for standard input"
-    add("paths", nargs="*", metavar="PATH", help=source)
-    text = "last.pt or best.pt, of going_modular.train"
-    add("--checkpoint", required=True, metavar="FILE", help=text)
-    shape = parser.add_mutually_exclusive_group()
-    text = "print JSON, with every class's probability"
-    shape.add_argument("--json", action="store_true", help=text)
-    text = "print comma-separated values"
-    shape.add_argument("--csv", action="store_true", help=text)
-    text = "also write the model as ONNX: uint8 images in, probabilities out"
-    add("--onnx", metavar="FILE", help=text)
-    text = "auto is the accelerator if there is one, else cpu (default: auto)"
-    add("--device", default="auto", help=text)
-    number, text = utils.number(int, 1, 257), "threads that decode images"
-    add("--workers", type=number, default=1, metavar="N", help=text)
+    add, path, whole = parser.add_argument, utils.path, utils.number(int, 0, 256)
+    text = "image, folder (with all below it), or - for a list on standard input"
+    add("paths", nargs="*", metavar="PATH", help=text)
+    add("--checkpoint", type=path, required=True, help="best.pt or last.pt of train")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print a table with commas")
+    form.add_argument("--json", action="store_true", help="print a list in JSON")
+    form.add_argument("--jsonl", action="store_true", help="print JSON, line by line")
+    add("--onnx", type=path, help="write the model there: pixels in, probabilities out")
+    add("--workers", type=whole, default=0, help="reading threads")
+    add("--device", default="auto", help="auto is the accelerator, or cpu without one")
     add("--debug", action="store_true", help="show the traceback of an error")
-    settings = parser.parse_args(argv)
-    if not settings.paths and settings.onnx is None:
-        parser.error("name an image or a folder, or - for standard input")
-    return settings
+    args = parser.parse_args(argv)
+    if "" in args.paths or not (args.paths or args.onnx):
+        parser.error("name an image or a folder, or - for a list on standard input")
+    return args
 
 
-def find_inputs(paths: list[str], folder: str) -> list[tuple[str, Path]]:
-    """The files that are meant, each with the name to show.
-
-    Args:
-        paths: Files, folders, and - for standard input: an image, or lines of paths.
-        folder: Where an image from standard input is put down.
-    """
-    found = []
+def find_inputs(paths: list[str]) -> Iterator[Path]:
+    """The files that are meant, one after the other: of a million, none is kept."""
     for path in paths:
         if path == "-":
-            data = sys.stdin.buffer.read()
-            if b"\0" in data:  # no text holds this byte, every image does
-                Path(folder, "stdin").write_bytes(data)
-                found.append(("-", Path(folder, "stdin")))
-            else:
-                lines = [line for line in data.decode().splitlines() if line != "-"]
-                found += find_inputs(lines, folder)
-        elif Path(path).is_dir():
-            found += [(str(file), file) for file in data_setup.find_files(path)]
+            for line in sys.stdin.buffer:
+                if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+                    raise ValueError("the list of paths is UTF-16, save it as UTF-8")
+                # One path, or several with a zero byte between them (find -print0).
+                names = line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n").split(b"\0")
+                names = [os.fsdecode(name) for name in names if name.strip(b"- ")]
+                yield from find_inputs(names)
+        elif os.path.isdir(path):
+            yield from data_setup.find_files(Path(path))
         else:
-            found.append((path, Path(path)))
-    return found
+            yield Path(path)
 
 
 @torch.inference_mode()
-def predict(
-    predictor: Predictor, inputs: list[tuple[str, Path]], workers: int = 1
-) -> Iterator[dict]:
-    """Yields each file's path, with class, probability and probabilities, or error."""
-    load = partial(data_setup.try_to_load, size=predictor.image_size)
-    with ThreadPool(workers) as pool:
-        for start in range(0, len(inputs), engine.SLICE):
-            part = inputs[start : start + engine.SLICE]
-            images = pool.map(load, [file for _, file in part])
-            good = [image for image in images if isinstance(image, torch.Tensor)]
-            rows = iter([])
-            if good:
-                pixels = torch.stack(good).to(predictor.mean.device)
-                rows = iter(predictor(pixels).tolist())
-            for (name, file), image in zip(part, images, strict=True):
-                if isinstance(image, str):
-                    yield {"path": name, "error": image.removeprefix(f"{file}: ")}
-                    continue
-                probs = dict(zip(predictor.classes, next(rows), strict=True))
-                best = max(probs, key=probs.get)
-                found = {"class": best, "probability": probs[best]}
-                yield {"path": name, **found, "probabilities": probs}
+def predict(model: nn.Module, classes: list, images: Iterator, device: torch.device):
+    """Yields each file's path with class, probability and probabilities, or error."""
+    while some := list(islice(images, 16)):
+        good = [image for _, image in some if torch.is_tensor(image)]
+        rows = iter(model(torch.stack(good).to(device)).tolist() if good else [])
+        for path, image in some:
+            if isinstance(image, str):
+                yield {"path": str(path), "error": image}
+                continue
+            row = dict(zip(classes, next(rows), strict=True))
+            best = max(row, key=row.get)
+            found = {"class": best, "probability": row[best], "probabilities": row}
+            yield {"path": str(path), **found}
 
 
-def show(results: list[dict], settings: argparse.Namespace) -> None:
-    """Prints results as a table, as JSON, or as comma-separated values."""
-    if settings.json:
-        print(json.dumps(results, indent=1))
-    elif settings.csv:
-        style = {"extrasaction": "ignore", "lineterminator": "\n"}
-        writer = csv.DictWriter(sys.stdout, COLUMNS, **style)
-        writer.writeheader()
-        writer.writerows(results)
-    else:
-        width = max(len(result["path"]) for result in results)
-        for result in results:
-            if "error" not in result:
-                path, name, probability = (result[key] for key in COLUMNS[:3])
-                print(f"{path:<{width}}  {probability:.3f}  {name}")
+def show(results: Iterator[dict], args: argparse.Namespace) -> None:
+    """Prints each result as soon as it is there; complains of the bad files."""
+    count, bad, columns = 0, 0, ["path", "class", "probability", "error"]
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    if args.csv:
+        table.writerow(columns)
+    # A bar where somebody is watching, unless the results go by there anyway.
+    silent = True if sys.stdout.isatty() else None
+    try:
+        for result in tqdm(results, "images", unit="", leave=False, disable=silent):
+            count += 1
+            if "error" in result:
+                bad += 1
+                text = utils.printable(result["error"])
+                tqdm.write(f"predict: {text}", file=sys.stderr)
+            cells = [str(result.get(column, "")) for column in columns]
+            if args.csv:  # a spreadsheet would take =1+1 for a formula
+                safe = ["'" + c if c[:1] in tuple("=+-@\t\r") else c for c in cells]
+                table.writerow(safe)
+            elif args.jsonl:
+                print(json.dumps(result))
+            elif args.json:
+                print("[" if count == 1 else ",", json.dumps(result), sep="\n", end="")
+            elif "error" not in result:
+                name, path = utils.printable(cells[1]), utils.printable(cells[0])
+                print(f"{result['probability']:.3f}  {name}  {path}")
+            sys.stdout.flush()
+    finally:  # after Ctrl-C, too: what is printed is a whole list
+        if args.json:
+            print("\n]" if count else "[]")
+    if bad or not count:
+        raise ValueError(f"{bad} of {count} files cannot be used")
 
 
-def run(settings: argparse.Namespace) -> None:
-    """The whole program; bad files are named at the end, after all other results."""
-    predictor = Predictor(settings.checkpoint)
-    if settings.onnx is not None:
-        export_onnx(predictor, settings.onnx)
-    predictor.to(utils.pick_device(settings.device))
-    with tempfile.TemporaryDirectory() as folder:
-        inputs = find_inputs(settings.paths, folder)
-        results = list(predict(predictor, inputs, settings.workers))
-    if results:
-        show(results, settings)
-    elif settings.paths:
-        raise ValueError("no image found: the folders, or standard input, are empty")
-    bad = [f"{r['path']}: {r['error']}" for r in results if "error" in r]
-    if bad:
-        first = f"{len(bad)} of {len(results)} files cannot be used:"
-        raise ValueError("\n  ".join([first, *bad]))
+def export_onnx(model: nn.Module, size: int, path: Path) -> None:
+    """Writes a model as ONNX for any number of images; of files, over no other kind."""
+    if path.exists() and path.read_bytes()[:1] != b"\x08":
+        raise utils.UsageError(f"--onnx {path}: is there, and is no ONNX file")
+    example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
+    shapes = ({0: torch.export.Dim("batch")},)
+    names = {"input_names": ["images"], "output_names": ["probabilities"]}
+    how = {"dynamic_shapes": shapes, "dynamo": True, "verbose": False}
+    program = torch.onnx.export(model, (example,), **names, **how)
+    checkpoints.write_file(path, program.model_proto.SerializeToString())
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Predicts as a command line says; returns the exit code."""
-    settings = parse_arguments(argv)
-    return utils.run_command("predict", partial(run, settings), settings.debug)
+def run(args: argparse.Namespace) -> None:
+    """The whole program."""
+    device, checkpoint = (
+        utils.pick_device(args.device),
+        checkpoints.load(args.checkpoint),
+    )
+    settings = checkpoint["settings"]
+    try:
+        with torch.device("meta"):  # takes no memory, whatever the file says
+            model = build(settings, torch.zeros(3), torch.ones(3))
+        model.load_state_dict(checkpoint["model"], assign=True)
+    except (AttributeError, LookupError, TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{args.checkpoint}: no model of model_builder.py") from None
+    model = nn.Sequential(model, nn.Softmax(dim=1)).eval()
+    if args.onnx:
+        export_onnx(model, settings["image_size"], args.onnx)
+    if args.paths:
+        paths, size = find_inputs(args.paths), settings["image_size"]
+        images = data_setup.read_all(paths, size, args.workers)
+        show(predict(model.to(device), settings["classes"], images, device), args)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(utils.run_command("predict", run, parse_arguments()))

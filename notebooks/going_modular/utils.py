@@ -1,17 +1,23 @@
-"""What every program needs: one-line errors, devices, files never half-written."""
+"""What every program needs: options, a device, one-line errors, exit codes."""
 
-import argparse
-import io
-import math
 import os
-import pickle
+import signal
 import sys
-import warnings
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
+if "going_modular" in Path(sys.argv[0]).parts[-2:]:  # Ctrl-C while imports run
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
+import argparse
+import errno
+import warnings
+from collections.abc import Callable
+
+import numpy as np
 import torch
+import torch.distributed as dist
+
+FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)}
 
 
 class UsageError(ValueError):
@@ -22,152 +28,127 @@ class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with a command; exit code 2."""
 
     def error(self, message: str):
-        self.exit(2, f"{self.prog}: {message} (--help explains all options)\n")
+        if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
+            print(f"{self.prog}: {message} (--help explains all)", file=sys.stderr)
+        sys.exit(2)
 
 
-def number(kind: type, low: float, high: float = math.inf) -> Callable[[str], float]:
-    """A type for an option: a number of at least ``low`` and less than ``high``."""
+def number(kind: type, low: float, high: float = 10**6) -> Callable[[str], float]:
+    """A type for an option: a plain number from ``low`` to ``high``."""
 
-    def parse(text: str) -> float:
-        value = kind(text)
-        if not low <= value < high:
-            right = f"at least {low}" if value < low else f"a number less than {high:g}"
-            raise argparse.ArgumentTypeError(f"must be {right}, got {text}")
+    def plain_number(text: str) -> float:  # argparse says "invalid plain_number value"
+        value = kind(text if text.isascii() and "_" not in text else "no number")
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f"must be from {low} to {high}, got {text}"
+            )
         return value
 
-    # argparse says "invalid whole number value: 'x'".
-    parse.__name__ = "whole number" if kind is int else "number"
-    return parse
+    return plain_number
 
 
-FORESEEN = (ValueError, OSError, FloatingPointError, ImportError)
+def path(text: str) -> Path:
+    """A type for an option: a file or folder; an empty text is none."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty")
+    return Path(text)
 
 
-def run_command(name: str, run: Callable[[], None], debug: bool = False) -> int:
+def printable(text: str) -> str:
+    """Spells out what could mislead a terminal: line ends, escapes, broken letters."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, for whoever typed the command."""
+    text, kind = str(error), type(error)
+    if kind is MemoryError or (issubclass(kind, RuntimeError) and "memory" in text):
+        return "out of memory: try a smaller --batch-size, --image-size, --hidden-units"
+    if issubclass(kind, OSError) and error.errno in FULL:
+        return f"{text}: nothing is lost, make room and start again"
+    if issubclass(kind, RuntimeError) and ("gloo" in text or "NCCL" in text):
+        return "another process has stopped"
+    if issubclass(kind, (ValueError, OSError, FloatingPointError, ImportError)):
+        return text
+    return (
+        f"{kind.__name__}: {text.strip().partition(chr(10))[0]} (--debug shows where)"
+    )
+
+
+def run_command(name: str, run: Callable, args: argparse.Namespace) -> int:
     """Runs a program; what goes wrong becomes one line on stderr, ``name: reason``.
 
     Returns:
         The exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.
     """
 
-    def say(message, *_):
-        print(f"{name}: warning: {message}", file=sys.stderr)
+    def say(text: object, *_) -> None:
+        lines = map(printable, str(text).split("\n"))
+        print(f"{name}:", "\n".join(lines), file=sys.stderr)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(sys.stdout, "reconfigure"):  # for names that it has no letters for
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = say
-            run()
+            run(args)
             sys.stdout.flush()
         return 0
     except KeyboardInterrupt:
-        print(f"{name}: stopped by Ctrl-C", file=sys.stderr)
+        say("stopped by Ctrl-C")
         return 130
     except BrokenPipeError:  # the reader of the output, such as head, had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        if debug:
+        if args.debug:
             raise
-        text = str(error)
-        if not isinstance(error, FORESEEN):
-            first = text.strip().partition("\n")[0]
-            text = f"{type(error).__name__}: {first} (--debug shows where)"
-        print(f"{name}: {text}", file=sys.stderr)
+        # What is wrong for all processes alike, the first one says for them.
+        if process_share()[0] == 0 or not isinstance(
+            error, (ValueError, ArithmeticError)
+        ):
+            say(reason(error))
         return 2 if isinstance(error, UsageError) else 1
+
+
+def process_share() -> tuple[int, int]:
+    """This process's number and how many there are; (0, 1) without torchrun."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
 
 
 def pick_device(name: str = "auto") -> torch.device:
     """The device of that name; ``auto`` is the accelerator, or the CPU without one.
 
-    Raises:
-        UsageError: This machine has no such device.
+    Processes that torchrun started find each other; each has an accelerator of its own.
     """
     best = torch.device("cpu")
     if torch.accelerator.is_available():
         best = torch.accelerator.current_accelerator()
+    several = dist.is_available() and dist.is_torchelastic_launched()
     try:
         device = best if name == "auto" else torch.device(name)
         if device.type not in ("cpu", best.type):
             raise RuntimeError
+        if several and device.type != "cpu":
+            device = torch.device(device.type, int(os.environ["LOCAL_RANK"]))
+            torch.accelerator.set_device_index(device.index)
         torch.zeros(1, device=device)
     except RuntimeError:
-        raise UsageError(
-            f"--device {name}: not here, this machine has cpu and {best.type}"
-        ) from None
+        here = " and ".join(dict.fromkeys(["cpu", best.type]))
+        raise UsageError(f"--device {name}: this machine has {here}") from None
+    if several:
+        own = None if device.type == "cpu" else device
+        dist.init_process_group(
+            dist.get_default_backend_for_device(device), device_id=own
+        )
     return device
 
 
-def write_file(path: str | Path, data: bytes) -> None:
-    """Writes a file that is there completely or not at all, whenever it is killed.
-
-    The bytes go into a file beside it and to the disk; only then it gets its name.
-    """
-    partial = Path(path).with_name(Path(path).name + ".partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    if os.name == "posix":  # the new name has to reach the disk too
-        folder = os.open(Path(path).parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def save_checkpoint(checkpoint: dict, path: str | Path) -> None:
-    """Saves a dictionary of tensors and plain values, completely or not at all."""
-    buffer = io.BytesIO()
-    torch.save(checkpoint, buffer)
-    write_file(path, buffer.getvalue())
-
-
-def load_checkpoint(path: str | Path) -> dict:
-    """Loads what ``save_checkpoint`` saved, onto the CPU; runs no code from the file.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is cut off, no checkpoint of these scripts, or not safe to load.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
-    if not zipfile.is_zipfile(path):  # its end, which lists the contents, is missing
-        raise ValueError(
-            f"{path}: cut off, or no checkpoint at all; "
-            "use one that going_modular.train wrote"
-        )
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ValueError(
-            f"{path}: refused, it asks to run code; do not use files you cannot trust"
-        ) from None
-    except Exception as error:  # what is raised depends on the byte that is wrong
-        raise ValueError(
-            f"{path}: damaged ({type(error).__name__}); use another checkpoint"
-        ) from None
-    keys = checkpoint.keys() if isinstance(checkpoint, dict) else set()
-    if not {"model", "settings"} <= keys:
-        raise ValueError(f"{path}: no checkpoint that going_modular.train wrote")
-    return checkpoint
-
-
-def random_states(device: torch.device) -> dict[str, torch.Tensor]:
-    """The states of the random numbers of the CPU and of this device, by its kind."""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type != "cpu":
-        states[device.type] = torch.get_device_module(device).get_rng_state()
-    return states
-
-
-def restore_random_states(
-    states: dict[str, torch.Tensor], device: torch.device
-) -> None:
-    """Takes up random numbers where they were; another kind of device keeps its own."""
-    torch.set_rng_state(states["cpu"])
-    if device.type != "cpu" and device.type in states:
-        torch.get_device_module(device).set_rng_state(states[device.type])
+def set_seed(seed: int, *more: int) -> None:
+    """Seeds the random numbers of all devices; with an epoch, others in each epoch."""
+    if more:
+        seed = np.random.SeedSequence([seed, *more]).generate_state(1).item()
+    torch.manual_seed(seed)
