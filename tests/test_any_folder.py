@@ -160,8 +160,8 @@ def an_empty_class(folder):
         (images_without_classes, TWO_LAYOUTS),
         (no_test, TWO_LAYOUTS),
         (other_classes, "train/ has ['ball', 'big box', 'bröt', 'kite'], test/ ['ball', 'box']"),
-        (one_of_a_class, "all: at least 4 pictures needed for each of ['box']"),
-        (an_empty_class, "train: at least 2 pictures needed for each of ['box']"),
+        (one_of_a_class, "all: 4 or more pictures needed for each of ['box']"),
+        (an_empty_class, "train: 2 or more pictures needed for each of ['box']"),
     ],
 )
 def test_other_folders_are_refused_in_one_line(make, words, tmp_path):
