@@ -27,6 +27,7 @@ LAYERS = (
     "drawn_food",
     "data",
     "passed",
+    "answers",
     "exercises",
     "checks",
 )

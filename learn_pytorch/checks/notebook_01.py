@@ -105,7 +105,7 @@ def check_parabola(answer):
     require(reached == list(found), f"backward() reaches only {reached}")
 
 
-@exercise("01.4", "Find the bug: a module that is not one")
+@exercise("01.4", "Find the bug: a module that is not one", wants="class")
 def check_line(answer):
     """A module with one linear layer, called through forward."""
     model = run(answer, case="Line()")
