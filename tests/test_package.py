@@ -17,6 +17,7 @@ LAYERS = (
     "fetch",
     "drawn_fashion",
     "drawn_digits",
+    "drawn_curves",
     "drawn_food.outlines",
     "drawn_food.surfaces",
     "drawn_food.canvas",
@@ -30,6 +31,7 @@ LAYERS = (
     "passed",
     "answers",
     "exercises",
+    "spies",
     "checks",
 )
 
