@@ -218,7 +218,7 @@ wrong("00.5", "table of N × N errors", fit(lambda p, y: p - y))
 wrong("00.5", "the prices go from", fit(lambda p, y: p - y.unsqueeze(0)))
 wrong("00.5", "nobody clears", fit(clear="w"))
 wrong("00.5", "nobody clears", fit(clear="b"))
-wrong("00.5", "the prices go from", fit(lambda p, y: p.mean() - y))
+wrong("00.5", "a formula finds", fit(lambda p, y: p.mean() - y))
 wrong("00.5", "a formula finds", fit(lambda p, y: p.squeeze(1) - y, lr=0.001))
 wrong(
     "00.5",

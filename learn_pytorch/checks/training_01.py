@@ -78,8 +78,10 @@ def check_best_epoch(answer):
         )
         same(got, wanted, case=f"validation losses, {case}", rtol=1e-3)
         last = best != epochs - 1 and _close(model.line, states[-1])
-        kept = "the parameters are those of the last epoch, not of the best; `state_dict()` hands out the"
-        require(not last, f"{kept} tensors themselves, and training goes on changing them, for {case}")
+        kept = (
+            "the parameters are those of the last epoch, not of the best: did they change after you kept them"
+        )
+        require(not last, f"{kept}, for {case}?")
         require(
             _close(model.line, states[best]), f"the parameters are not those of the best epoch, for {case}"
         )
