@@ -16,6 +16,8 @@ LAYERS = (
     "diagrams",
     "fetch",
     "drawn_fashion",
+    "drawn_digits",
+    "drawn_curves",
     "drawn_food.outlines",
     "drawn_food.surfaces",
     "drawn_food.canvas",
@@ -27,7 +29,9 @@ LAYERS = (
     "drawn_food",
     "data",
     "passed",
+    "answers",
     "exercises",
+    "spies",
     "checks",
 )
 

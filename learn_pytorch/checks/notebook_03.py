@@ -217,7 +217,7 @@ def check_accuracy_of_a_set(answer):
         )
 
 
-@exercise("03.8", "Find the bug: a model that cannot say no")
+@exercise("03.8", "Find the bug: a model that cannot say no", wants="class")
 def check_classifier(answer):
     """Logits: nothing after the last linear layer, a ReLU between the two."""
     model = run(answer, case="Classifier()")
