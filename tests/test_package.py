@@ -29,6 +29,7 @@ LAYERS = (
     "passed",
     "answers",
     "exercises",
+    "planted",
     "checks",
 )
 
