@@ -23,7 +23,7 @@ def remaining(got, simulate, bugs):
     """Which of the bugs together give what came out: the smallest such set, None if no set does."""
     for count in range(len(bugs) + 1):
         for some in itertools.combinations(bugs, count):
-            if torch.allclose(*map(torch.tensor, (simulate(some), got)), rtol=1e-4, atol=1e-5):
+            if torch.allclose(*map(torch.as_tensor, (simulate(some), got)), rtol=1e-4, atol=1e-5):
                 return some
     return None
 
@@ -202,3 +202,38 @@ def spirals(n: int, classes: int, g: torch.Generator) -> tuple[torch.Tensor, tor
     angle = 5 * r + 2 * math.pi * y / classes + 0.1 * torch.randn(n, generator=g)
     points = torch.stack([r * angle.cos(), r * angle.sin()], dim=1)
     return points * torch.tensor([6000.0, 0.15]) + torch.tensor([50_000.0, 0.4]), y
+
+
+TO_BATCH = {
+    "reshape": (
+        "right about nine of ten grey pictures, and about four of ten coloured ones; drawn, they are stripes",
+        "`reshape` cuts the numbers anew in their old order; the channels have to be moved to the front",
+    ),
+    "scale": (
+        "the first loss is a few hundred, and the network needs ages to recover",
+        "mean and deviation are those of pixels between 0 and 1, and these go up to 255",
+    ),
+    "first": (
+        "a picture of nothing but the mean colour does not come out as 0 everywhere",
+        "each channel has a mean and a deviation of its own, along dimension 1",
+    ),
+    "contrast": (
+        "a dark picture and a bright one look the same to the network",
+        "each picture is stretched by its own smallest and largest pixel",
+    ),
+}
+
+
+def to_batch(pictures, mean, std, bugs) -> torch.Tensor:
+    """The batch that the program makes as long as it contains these bugs."""
+    batch = []
+    for picture in pictures:
+        x = torch.from_numpy(picture).float()
+        if "contrast" in bugs:
+            x = (x - x.min()) / (x.max() - x.min()) * 255
+        x = x.reshape(3, *x.shape[:2]) if "reshape" in bugs else x.permute(2, 0, 1)
+        batch.append(x if "scale" in bugs else x / 255)
+    X, m, s = torch.stack(batch), torch.tensor(mean), torch.tensor(std)
+    if "first" in bugs:
+        m, s = m[:1], s[:1]
+    return (X - m[:, None, None]) / s[:, None, None]

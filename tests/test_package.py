@@ -29,6 +29,7 @@ LAYERS = (
     "passed",
     "answers",
     "exercises",
+    "elsewhere",
     "planted",
     "checks",
 )

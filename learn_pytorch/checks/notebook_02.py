@@ -106,7 +106,7 @@ def check_hunt(answer):
     }
     for case, z in cases.items():
         y = torch.randint(0, 4, (len(z),), generator=g)
-        y[-1] = 0
+        y[-1], y[5:6] = 0, 0
         bad = [i for i in range(len(z)) if not planted.old_loss(z[i : i + 1], y[i : i + 1]).isfinite()]
         mine, trusted = z.clone().requires_grad_(), z.double().requires_grad_()
         want = F.cross_entropy(trusted, y)
@@ -326,7 +326,8 @@ def check_scaler(answer):
         require(hasattr(scaler, "transform"), f"`fit` should return the scaler, for {case}")
         results = {}
         for name, rows in (("training", X), ("new", new), ("training again", X)):
-            results[name] = got = run(scaler.transform, rows, case=f"{case}, the {name} rows")
+            where = f"{case}, the {name} rows"
+            results[name] = got = run(scaler.transform, rows.clone(), case=where, may_change=(0,))
             shaped = isinstance(got, torch.Tensor) and got.shape == rows.shape and got.is_floating_point()
             require(shaped, f"expected rows of shape {tuple(rows.shape)}, for {case}, the {name} rows")
             monday = "since one cell of the table was empty, predictions are nan"
