@@ -373,6 +373,9 @@ wrong("02.6", "pair as two whole numbers", lambda m: (*read(m)[:2], torch.tensor
 wrong("02.6", "expected three things", lambda m: read(m)[:2])
 
 
+wrong("02.6", "other mistakes are more frequent", part(read, share=True))
+
+
 @wrong("02.6", "changed its argument")
 def in_place(matrix):
     result = read(matrix)

@@ -163,6 +163,25 @@ wrong("03.3", "expected logits of shape", net(ending="squeeze"))
 wrong("03.3", "made already", PhotoNet(5))
 
 
+@wrong("03.3", "no gradient can flow back")
+class Detached(PhotoNet):
+    def forward(self, x):
+        return super().forward(x).detach()
+
+
+@wrong("03.3", "nn.ModuleList")
+class OneBlockTwice(PhotoNet):
+    def __init__(self, num_classes, channels=8):
+        super().__init__(num_classes, channels)
+        self.blocks = nn.ModuleList([self.blocks[0]] * 2)
+
+
+@wrong("03.3", "the logits are not those")
+class Resizes(PhotoNet):
+    def forward(self, x):
+        return super().forward(F.interpolate(x, (28, 28)))
+
+
 @wrong("03.3", "super().__init__()")
 class Unmade(PhotoNet):
     def __init__(self, num_classes, channels=8):
@@ -215,7 +234,8 @@ wrong("03.4", "its twin on the other", part(prepare, split="late", orders=2, sta
 wrong("03.4", "its twin on the other", part(prepare, split="late"))
 wrong("03.4", "shuffled by different orders", part(prepare, orders=2))
 wrong("03.4", "only training gets mirrored", part(prepare, val_mirrored=True))
-wrong("03.4", "for 50 pictures", part(prepare, stats="own"))
+wrong("03.4", "a grey of 128", part(prepare, stats="own"))
+wrong("03.4", "each set has its own", part(prepare, stats="all"))
 wrong("03.4", "not a random fifth", part(prepare, random=False))
 wrong("03.4", "the four lengths", part(prepare, doubled=False))
 wrong("03.4", "the four lengths", part(prepare, drop=1))

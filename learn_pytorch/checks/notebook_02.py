@@ -246,6 +246,7 @@ def check_read_matrix(answer):
         "5 classes": torch.randint(1, 9, (5, 5), generator=g) + 40 * torch.eye(5, dtype=torch.long),
         "2 classes": torch.tensor([[90, 3], [4, 11]]),
         "a class that never occurs and one that is never predicted": missing,
+        "a rare class that is nearly always confused": torch.tensor([[5000, 40, 3], [2, 1, 9], [1, 0, 3]]),
         "a model that is nearly always wrong": torch.tensor([[1, 60, 2], [3, 0, 80], [70, 5, 1]]),
     }
     cases["5 classes"][4, 1] += 20
