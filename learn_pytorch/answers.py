@@ -92,7 +92,9 @@ def time_limit(seconds: float):
     except KeyboardInterrupt:
         if not fired.is_set():
             raise  # the learner pressed stop
-        raise TimeoutError(f"not finished after {seconds:g} s, is there an endless loop?") from None
+        raise TimeoutError(
+            f"not finished after {seconds:g} s: is there an endless loop, or a slow one?"
+        ) from None
     finally:
         finished.set()
         timer.cancel()

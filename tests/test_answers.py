@@ -2,9 +2,9 @@
 
 import importlib
 
-import answer_table
 import pytest
 
+import answer_table
 from learn_pytorch import exercises
 from stored import LESSONS, ROOT, read
 
@@ -65,7 +65,7 @@ def test_solution_is_never_refused_by_chance(number):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [a for a in ANSWERS if a.seconds < 1], ids=lambda a: a.name)
 def test_verdict_is_never_one_of_chance(case):
-    meets(case, times=300 if case.words is None else 50)
+    meets(case, times=30)
 
 
 @pytest.mark.slow

@@ -239,7 +239,7 @@ def annotated_stub(x: torch.Tensor) -> torch.Tensor: ...
         (in_place, "not yet: your code changed its argument number 1, for a 3×4 matrix"),
         (indexes, "not yet: your code raised IndexError: index 17 is out of bounds"),
         (indexes, "(in `return x[17]`)"),
-        (endless, "not finished after 2 s, is there an endless loop?"),
+        (endless, "not finished after 2 s: is there an endless loop, or a slow one?"),
     ],
 )
 def test_verdicts(doubling, capsys, answer, verdict):

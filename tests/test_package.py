@@ -16,6 +16,7 @@ LAYERS = (
     "diagrams",
     "fetch",
     "drawn_fashion",
+    "drawn_digits",
     "drawn_food.outlines",
     "drawn_food.surfaces",
     "drawn_food.canvas",
