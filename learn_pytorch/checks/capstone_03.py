@@ -12,7 +12,7 @@ from learn_pytorch.exercises import exercise, fresh_generator, require, run
 
 PROGRAM = '''
 class Garments:
-    """Trains a small network on pictures of garments, and says how good it is.
+    """Trains a small network on garments, and says how good it is.
 
     Args:
         images: uint8 of shape (N, 28, 28).
@@ -28,7 +28,7 @@ class Garments:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.01)
         self.claim = 0.0
 
-    # ------------------------------------------------------------------ data
+    # ---------------------------------------- data
 
     def to_floats(self, images):
         """From 0 to 1, with a dimension for the channel."""
@@ -44,7 +44,7 @@ class Garments:
         self.mean, self.std = self.X_train.mean(), self.X_train.std()
 
     def prepare(self, X):
-        """What the network is given: mean 0 and deviation 1 over the training set."""
+        """For the network: mean 0 and deviation 1 over the training set."""
         return (X - self.mean) / self.std
 
     def batches(self, X, y, shuffle=False):
@@ -55,7 +55,7 @@ class Garments:
         for rows in order.split(50):
             yield self.prepare(X[rows]), y[rows]
 
-    # --------------------------------------------------------------- network
+    # ---------------------------------------- network
 
     def block(self, n_in, n_out):
         """Half as high and wide, n_out channels."""
@@ -75,7 +75,7 @@ class Garments:
             nn.Linear(16 * 7 * 7, 10),
         )
 
-    # -------------------------------------------------------------- training
+    # ---------------------------------------- training
 
     def train_epoch(self):
         """One pass over the training set; returns the mean loss of its rows."""
@@ -104,17 +104,18 @@ class Garments:
         best = None
         for epoch in range(num_epochs):
             loss, score = self.train_epoch(), self.evaluate()
-            print(f"epoch {epoch}: loss {loss:.3f}, validation accuracy {score:.3f}")
+            print(f"epoch {epoch}: loss {loss:.3f}, accuracy {score:.3f}")
             if best is None or score > self.claim:
                 self.claim = score
-                best = {name: value.clone() for name, value in self.model.state_dict().items()}
+                state = self.model.state_dict()
+                best = {name: value.clone() for name, value in state.items()}
         self.model.load_state_dict(best)
         return self
 
-    # ------------------------------------------------------------------- use
+    # ---------------------------------------- use
 
     def predict(self, images):
-        """Class numbers for pictures as they come from a file, uint8 (N, 28, 28)."""
+        """Class numbers for new pictures, uint8 (N, 28, 28)."""
         self.model.eval()
         with torch.no_grad():
             logits = self.model(self.prepare(self.to_floats(images)))
@@ -141,10 +142,7 @@ BUGS = {
     "mean loss": ("total += loss.item() * len(y)", "total += loss.item()"),
     "evaluation mode": ('set."""\n        self.model.eval()\n', 'set."""\n'),
     "accuracy": ("return right / len(self.y_val)", "return right / len(self.y_train)"),
-    "best epoch": (
-        "{name: value.clone() for name, value in self.model.state_dict().items()}",
-        "self.model.state_dict()",
-    ),
+    "best epoch": ("{name: value.clone() for name, value in state.items()}", "state"),
     "new pictures": (
         "self.model(self.prepare(self.to_floats(images)))",
         "self.model(self.to_floats(images))",

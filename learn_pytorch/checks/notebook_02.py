@@ -241,7 +241,7 @@ def check_read_matrix(answer):
     """Recall and precision of each class, and the pair that is confused most often."""
     g = fresh_generator()
     missing = torch.randint(0, 9, (4, 4), generator=g)
-    missing[3], missing[:, 0], missing[1, 2] = 0, 0, 30
+    missing[3], missing[:, 0], missing[1, 2], missing[2, 1] = 0, 0, 30, 0
     cases = {
         "5 classes": torch.randint(1, 9, (5, 5), generator=g) + 40 * torch.eye(5, dtype=torch.long),
         "2 classes": torch.tensor([[90, 3], [4, 11]]),
