@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from answer_table import forbidden, right, wrong
 from torch import nn
+
+from answer_table import forbidden, right, wrong
 
 # ------------------------------------------------------------------------ 02.1, several thresholds
 

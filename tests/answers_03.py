@@ -6,9 +6,9 @@ import functools
 import numpy as np
 import torch
 import torch.nn.functional as F
-from answer_table import forbidden, right, wrong
 from torch import nn
 
+from answer_table import forbidden, right, wrong
 from learn_pytorch.checks import capstone_03
 
 
