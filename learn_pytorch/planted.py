@@ -33,9 +33,10 @@ class Moody(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(()))
+        self.weight, self.modes = nn.Parameter(torch.ones(())), []
 
     def forward(self, X):
+        self.modes.append(self.training)
         return self.weight * (-X if self.training else X)
 
 
@@ -43,13 +44,11 @@ REPORT = {
     "pairs": "every prediction is compared with every label: print the shapes",
     "cut": "the threshold of one half is one for probabilities, and these are logits",
     "mean": "this is the mean of the accuracies of the batches, a small batch counts too much in it",
-    "mode": "the model was asked in training mode",
 }
 
 
 def report(model, loader, bugs) -> list[float]:
     """What the program says of a model as long as it contains these bugs."""
-    model.train("mode" in bugs)
     shares, right, tp, fp, fn = [], 0, 0, 0, 0
     for X, y in loader:
         logits = model(X) if "pairs" in bugs else model(X).squeeze(dim=1)

@@ -97,11 +97,12 @@ wrong("02.2", "every prediction is compared with every label", part(report, sque
 wrong("02.2", "one half is one for probabilities", part(report, cut=0.5))
 wrong("02.2", "mean of the accuracies of the batches", part(report, mean=True))
 wrong("02.2", "asked in training mode", part(report, mode=None))
+wrong("02.2", "the value is not right", part(report, cut=0.2))
 wrong("02.2", "ZeroDivisionError", part(report, safe=False))
 wrong("02.2", "one half is one for probabilities", part(report, cut=0.5, mean=True))
 wrong("02.2", "expected a dictionary", lambda m, loader: tuple(report(m, loader).values()))
 wrong("02.2", "expected Python numbers", lambda m, x: {k: torch.tensor(v) for k, v in report(m, x).items()})
-wrong("02.2", "the value is not right", lambda m, x: {k: 100 * v for k, v in report(m, x).items()})
+wrong("02.2", "from 0 to 1 are wanted", lambda m, x: {k: 100 * v for k, v in report(m, x).items()})
 
 # --------------------------------------------------------------------------------- 02.3, NaN in a log
 

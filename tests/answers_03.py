@@ -378,6 +378,11 @@ wrong("03.7", "a short batch counts too much", part(evaluate, count="batches"))
 wrong("03.7", "for the loss", part(evaluate, count="loss by batches"))
 wrong("03.7", "autograd has recorded", part(evaluate, guard=torch.enable_grad))
 wrong("03.7", "expected Python numbers", part(evaluate, number=False))
+wrong(
+    "03.7",
+    "the accuracy",
+    lambda m, loader, f, d: (evaluate(m, loader, f, d)[0], evaluate(m, loader, f, d)[1] // 1),
+)
 wrong("03.7", "your code raised", lambda m, loader, f, d: evaluate(m, loader, f, "cpu"))
 
 

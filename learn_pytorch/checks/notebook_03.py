@@ -255,7 +255,7 @@ class _Distant(nn.Module):
 
     def __init__(self, classes: int):
         super().__init__()
-        self.frozen, self.rest, self.recorded = nn.Dropout(), nn.Dropout(), []
+        self.frozen, self.rest, self.recorded, self.modes = nn.Dropout(), nn.Dropout(), [], []
         self.weight = nn.Parameter(torch.eye(classes))
 
     def parameters(self, recurse=True):
@@ -271,7 +271,8 @@ class _Distant(nn.Module):
             )
         logits = X @ there(self.weight)
         self.recorded.append(logits.requires_grad)
-        return -logits if self.training or self.rest.training else logits
+        self.modes.append(self.training or self.rest.training)
+        return -logits if self.modes[-1] else logits
 
 
 @exercise("03.7", "Evaluate anywhere")
@@ -306,6 +307,7 @@ def check_evaluate_anywhere(answer):
         require(pair, f"expected two numbers, loss and accuracy, for {case}")
         numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in got)
         require(numbers, f"expected Python numbers (.item() makes one of a tensor), for {case}")
+        require(not any(model.modes), f"the model was asked in training mode, for {case}")
         probs = X.softmax(dim=1)
         want = (probs - F.one_hot(labels, 4)).abs().mean().item(), (n - 1) / n
         parts = [
@@ -316,8 +318,6 @@ def check_evaluate_anywhere(answer):
         require(
             abs(got[1] - sum(parts) / len(parts)) > 1e-6 or len(set(sizes)) == 1, f"{averaged}, for {case}"
         )
-        worst = ((-X).argmax(dim=1) == labels).double().mean().item()
-        require(abs(got[1] - worst) > 1e-6, f"the model was asked in training mode, for {case}")
         same(float(got[1]), want[1], case=f"the accuracy, {case}")
         each = [loss.item() for loss in losses]
         mean = len(each) == len(sizes) and abs(got[0] - sum(each) / len(each)) < 1e-7 and len(set(sizes)) > 1
