@@ -1,13 +1,13 @@
 """Exercises that check themselves: ``check("00.3", answer)`` and ``progress("00")``.
 
-The checks stand in ``learn_pytorch/checks/notebook_NN.py``, one module for each notebook. This module runs
-them: it keeps a learner's code at arm's length (whatever it raises, changes or never finishes
+The checks stand in ``learn_pytorch/checks/``, in all modules that end in the notebook's number. This module
+runs them: it keeps a learner's code at arm's length (whatever it raises, changes or never finishes
 becomes one line of advice). What was passed is remembered, see ``learn_pytorch/passed.py``.
 """
 
 import copy
 import importlib
-import importlib.util
+import importlib.resources
 import inspect
 from collections.abc import Callable
 
@@ -125,8 +125,7 @@ def exercise(number: str, title: str, methods: tuple[str, ...] = (), wants: str 
     ``examine`` raises ``NotYet`` (through ``require``, ``run`` and ``same``) or returns.
 
     Args:
-        number: Such as ``"00.3"``; ``"00.C"`` is the capstone, which comes last. Its check may stand
-            in a module of its own, ``learn_pytorch/checks/capstone_00.py``.
+        number: Such as ``"00.3"``; ``"00.C"`` is the capstone, which comes last.
         title: As in the notebook.
         methods: Those that a class has to be given; as long as all of them are empty, nobody
             has attempted the exercise.
@@ -299,16 +298,12 @@ def _find(number: str) -> Exercise:
 
 
 def _load(notebook: str) -> dict[str, Exercise]:
-    module = f"learn_pytorch.checks.notebook_{notebook}"
-    try:
-        importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module:  # the checks are there, and something that they need is not
-            raise
-        raise ValueError(f"there are no exercises for notebook {notebook!r}") from None
-    capstone = module.replace("notebook_", "capstone_")
-    if importlib.util.find_spec(capstone):
-        importlib.import_module(capstone)
+    folder = importlib.resources.files("learn_pytorch.checks")
+    found = sorted(f.name.removesuffix(".py") for f in folder.iterdir() if f.name.endswith(f"_{notebook}.py"))
+    if not found or len(str(notebook)) != 2:
+        raise ValueError(f"there are no exercises for notebook {notebook!r}")
+    for module in found:
+        importlib.import_module(f"learn_pytorch.checks.{module}")
     found = {n: e for n, e in _exercises.items() if n.startswith(f"{notebook}.")}
     return dict(sorted(found.items(), key=lambda item: _place(item[0])))
 

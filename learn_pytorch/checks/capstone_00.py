@@ -7,10 +7,10 @@ import torch
 from learn_pytorch.drawn_digits import SIDE, draw_digits
 from learn_pytorch.exercises import exercise, fresh_generator, require, run
 
-PICTURES, NEW = 1500, 800
-ENOUGH = 0.8  # nearest neighbours reach 0.83 to 0.90; without a look at the exposure 0.63 to 0.78
+PICTURES, NEW = 1200, 600
+ENOUGH = 0.78  # nearest neighbours reach 0.81 to 0.90; without a look at the exposure 0.61 to 0.73
 HONEST = 0.06  # nearly four times what chance does to a claim from 300 pictures
-LIMIT = 20  # seconds for one call; one loop needs a fraction of a second
+LIMIT = 25  # seconds for one call; one loop needs a fraction of a second
 
 
 @exercise("00.C", "Capstone: a digit reader without a network")
@@ -33,10 +33,12 @@ def check_digit_reader(answer):
     )
     require(spent < two_loops / 2, f"{slow}: let broadcasting run one of the loops, for {case}")
     score = (labels == truth).float().mean().item()
-    require(score >= ENOUGH, f"of the new pictures it reads {score:.2f}, wanted {ENOUGH:.2f}, for {case}")
+    require(
+        score >= ENOUGH, f"it reads {score:.2f} of the new pictures right, wanted {ENOUGH:.2f}, for {case}"
+    )
     met = "" if claim < score else ": which pictures has it met before?"
     honest = abs(claim - score) <= HONEST
-    require(honest, f"you claim {claim:.2f}, and of new pictures it reads {score:.2f}{met}")
+    require(honest, f"you claim {claim:.2f}, and of the new pictures it reads {score:.2f} right{met}")
 
 
 def _read(answer, train, images, case):
@@ -53,9 +55,8 @@ def _read(answer, train, images, case):
         labels.dtype == torch.int64, f"the labels have dtype {labels.dtype}, wanted torch.int64, for {case}"
     )
     unknown = sorted(set(labels.tolist()) - set(train[1].tolist()))
-    require(
-        not unknown, f"something is read as {unknown[:1]}, and no training picture shows that, for {case}"
-    )
+    strange = f"a picture is read as {min(unknown, default=0)}, and no training picture shows that digit"
+    require(not unknown, f"{strange}, for {case}")
     number = isinstance(claim, float) and 0 <= claim <= 1
     require(number, f"the claim must be a Python number from 0 to 1, not {claim!r}, for {case}")
     return labels, claim
