@@ -368,7 +368,7 @@ def through_the_cpu(model, loader, loss_fn, device):
     return loss, (logits.argmax(1) == labels).sum().item() / len(loader.dataset)
 
 
-wrong("03.7", "expected the same device", part(evaluate, move="none"))
+wrong("03.7", "Expected all tensors to be on the same device", part(evaluate, move="none"))
 wrong("03.7", "Expected all tensors to be on the same device", part(evaluate, move="X"))
 wrong("03.7", "asked in training mode", part(evaluate, mode="ignore"))
 wrong("03.7", "frozen in evaluation mode is not frozen", part(evaluate, mode="whole"))

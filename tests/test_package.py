@@ -32,7 +32,6 @@ LAYERS = (
     "answers",
     "exercises",
     "spies",
-    "elsewhere",
     "planted",
     "checks",
 )

@@ -10,9 +10,9 @@ from torch import nn
 
 from learn_pytorch import planted
 from learn_pytorch.drawn_fashion import draw
-from learn_pytorch.elsewhere import DEVICE, Elsewhere, There, there
 from learn_pytorch.exercises import exercise, fresh_generator, require, run, same
 from learn_pytorch.planted import loader_of
+from learn_pytorch.spies import FAR, far_device, moved_far
 
 
 @exercise("03.1", "Softened labels")
@@ -258,18 +258,15 @@ class _Distant(nn.Module):
         self.frozen, self.rest, self.recorded, self.modes = nn.Dropout(), nn.Dropout(), [], []
         self.weight = nn.Parameter(torch.eye(classes))
 
-    def parameters(self, recurse=True):
-        return iter([there(self.weight)])
-
-    def to(self, *args, **kwargs):
-        return self
+    def __deepcopy__(self, memo):  # a copy notes for the original
+        twin = moved_far(_Distant(len(self.weight)))
+        twin.recorded, twin.modes = self.recorded, self.modes
+        for copied, own in zip(twin.modules(), self.modules(), strict=True):
+            copied.training = own.training
+        return twin
 
     def forward(self, X):
-        if not isinstance(X, There):
-            raise RuntimeError(
-                f"Input is on cpu, the model's weights are on {DEVICE}: expected the same device"
-            )
-        logits = X @ there(self.weight)
+        logits = X @ self.weight
         self.recorded.append(logits.requires_grad)
         self.modes.append(self.training or self.rest.training)
         return -logits if self.modes[-1] else logits
@@ -287,7 +284,7 @@ def check_evaluate_anywhere(answer):
         shown = labels.clone()
         shown[-1] = (shown[-1] + 1) % 4  # the last picture is predicted wrongly
         X = 3 * F.one_hot(shown, 4).float() + torch.rand(n, 4, generator=g)
-        loader, model = loader_of(X, labels, sizes), _Distant(4).train(mode)
+        loader, model = loader_of(X, labels, sizes), moved_far(_Distant(4)).train(mode)
         if frozen:
             model.frozen.eval()
         before = [m.training for m in model.modules()]
@@ -297,8 +294,8 @@ def check_evaluate_anywhere(answer):
             losses.append((logits.softmax(dim=1) - F.one_hot(y, 4)).abs().mean())
             return losses[-1]
 
-        with Elsewhere():
-            got = run(answer, model, loader, odd_loss, DEVICE, case=case)
+        with far_device():
+            got = run(answer, model, loader, odd_loss, FAR, case=case)
         left = torch.is_grad_enabled()
         torch.set_grad_enabled(True)
         require(left, f"autograd is switched off from now on, for everybody, for {case}")
