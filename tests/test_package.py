@@ -32,6 +32,7 @@ LAYERS = (
     "answers",
     "exercises",
     "spies",
+    "planted",
     "checks",
 )
 
