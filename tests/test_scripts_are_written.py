@@ -14,7 +14,7 @@ from stored import ROOT, code_cells, read
 NOTEBOOK = ROOT / "notebooks" / "05_going_modular.ipynb"
 SCRIPTS = ROOT / "notebooks" / "going_modular"
 MAGIC = re.compile(r"%%(writefile|change) (going_modular/\w+\.py)")
-NAMES = {"data_setup", "model_builder", "engine", "utils", "train", "predict", "tracking"}
+NAMES = {"data_setup", "model_builder", "engine", "utils", "checkpoints", "train", "predict"}
 
 
 def written_files(notebook=None) -> dict[str, str]:

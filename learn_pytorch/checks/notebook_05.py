@@ -75,7 +75,9 @@ def check_flag(answer):
 def check_positive_int(answer):
     """Whole numbers from 1 up; anything else raises what argparse understands."""
     for text in ("1", "32", "100000", str(int(torch.randint(2, 10**6, (), generator=fresh_generator())))):
-        same(run(answer, text, case="a positive whole number"), int(text), case="a positive whole number")
+        got = run(answer, text, case="a positive whole number")
+        same(got, int(text), case="a positive whole number")
+        require(isinstance(got, int), "a float, with which range() fails, for a positive whole number")
     errors = (argparse.ArgumentTypeError, ValueError, TypeError)
     for text in ("0", "-3", "2.5", "many", ""):
         case = f"the text {text!r}"
@@ -126,7 +128,10 @@ def check_whole_or_not_at_all(answer):
             file.write(new[:2500])
             file.flush()
             during["path"] = path.read_bytes() if path.exists() else None
-            during["beside"] = Path(str(getattr(file, "name", ""))).resolve().parent == path.resolve().parent
+            name = getattr(file, "name", None)  # bytes in memory have none, a descriptor has a number
+            during["beside"] = (
+                not isinstance(name, str) or Path(name).resolve().parent == path.resolve().parent
+            )
             if stop:
                 raise Interrupted("the disk is full")
             file.write(new[2500:])
@@ -139,6 +144,7 @@ def check_whole_or_not_at_all(answer):
             if old:
                 path.write_bytes(old)
             during.clear()
+            identity = path.stat().st_ino if old else None
             if stop:
                 outcome = _outcome(answer, Interrupted, functools.partial(write, stop=True), path, case=case)
             else:
@@ -151,6 +157,8 @@ def check_whole_or_not_at_all(answer):
             require(during["beside"], f"the unfinished file lies in another folder, for {case}")
             now = path.read_bytes() if path.exists() else None
             require(now == (old if stop else new), f"the file does not hold what it should, for {case}")
+            copied = old and not stop and path.stat().st_ino == identity
+            require(not copied, f"copied into the old file: copying can be interrupted too, for {case}")
             names = [p for p in Path(folder).iterdir() if p != path]
             require(not names, f"an unfinished file is left over, for {case}")
             require(not stop or outcome == "raised", f"nobody learns of the error, for {case}")
@@ -159,7 +167,7 @@ def check_whole_or_not_at_all(answer):
 @exercise("05.5", "A share for every process")
 def check_shares(answer):
     """Every sample belongs to one process, and the shares differ by one at most."""
-    for n, world_size in ((10, 2), (11, 4), (3, 4), (300, 7), (0, 2), (8, 1)):
+    for n, world_size in ((10, 2), (11, 4), (3, 4), (5, 4), (50, 8), (300, 7), (0, 2), (8, 1)):
         case = f"{n} samples and {world_size} processes"
         shares = []
         for rank in range(world_size):
@@ -184,6 +192,8 @@ def check_mean_over_processes(answer):
     for counts in ((8, 8), (75, 74, 1), (5,), (6, 0, 3)):
         case = f"shares of {', '.join(map(str, counts))} images"
         losses = [torch.rand(n, generator=g).double() + k for k, n in enumerate(counts)]
+        if len(counts) == 2:
+            losses[1].zero_()  # a process may have got everything right
         parts = tuple((part.mean().item(), len(part)) for part in losses)  # the mean of nothing is NaN
         got = run(answer, parts, case=case)
         want = torch.cat(losses).mean().item()
@@ -268,6 +278,7 @@ def check_table(answer):
         logits = torch.rand(len(paths), 3, generator=g)
         logits[::2, 1] += 2  # the class with a comma
         logits[1::2, 0] += 2
+        logits[:1, 1] += 100  # a probability of 1.0000
         got = run(answer, paths, logits, classes, case=case)
         require(isinstance(got, str), f"expected text, got {type(got).__name__}, for {case}")
         rows = list(csv.reader(io.StringIO(got, newline="")))

@@ -1,107 +1,75 @@
-"""Reads a folder of images, one folder for each class, into memory.
+"""From a folder of images to a Dataset: one folder for each class."""
 
-Real folders are dirty. Whatever lies in one either becomes an upright RGB image or is
-reported with its path and the reason, all of them at once, before any training starts.
-"""
-
-import warnings
-from functools import partial
-from multiprocessing.pool import ThreadPool
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-# No others are tried: some of Pillow's formats start programs or are seldom tested.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-CLUTTER = ("thumbs.db", "desktop.ini")  # of Windows; other systems' start with a dot
-
-
-class ImageSet(NamedTuple):
-    """A folder of images in memory."""
-
-    images: torch.Tensor  # pixels from 0 to 255, uint8 of shape (N, 3, size, size)
-    labels: torch.Tensor  # class numbers, int64 of shape (N,)
-    classes: list[str]  # the names of classes 0, 1, ...
-    paths: list[Path]  # the N files
+CLUTTER = ("__macosx", "thumbs.db", "desktop.ini")  # other clutter starts with a dot
+TEST_SHARE, TEST_SEED = 0.25, 42  # of a folder that has no test/: always the same
 
 
-def list_folder(folder: str | Path) -> list[Path]:
+def list_folder(folder: Path) -> list[Path]:
     """What lies in a folder, sorted by name, less hidden files and clutter."""
-    if not Path(folder).is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder")
-    shown = [p for p in Path(folder).iterdir() if not p.name.startswith(".")]
-    return sorted(
-        (p for p in shown if p.name.lower() not in CLUTTER), key=lambda p: p.name
-    )
+    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return sorted(path for path in found if path.name.lower() not in CLUTTER)
 
 
-def find_classes(folder: str | Path) -> list[str]:
-    """The names of the class folders, sorted; a ValueError if there is none."""
-    classes = [path.name for path in list_folder(folder) if path.is_dir()]
-    if not classes:
-        raise ValueError(
-            f"{folder}: no class folder found, "
-            "one folder with images is needed for each class"
-        )
-    return classes
-
-
-def find_files(folder: str | Path) -> list[Path]:
-    """Every file below a folder, however deep, by path; hidden ones are skipped."""
-    files = []
+def find_files(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, however deep; hidden ones and clutter are skipped."""
     for path in list_folder(folder):
-        files += find_files(path) if path.is_dir() else [path]
-    return sorted(files, key=Path.as_posix)
+        if path.is_dir():
+            yield from find_files(path)
+        else:
+            yield path
 
 
-def find_images(folder: str | Path, classes: list[str]) -> list[tuple[Path, int]]:
+def find_classes(folder: Path) -> list[str]:
+    """The names of the class folders; the first is class 0."""
+    return [path.name for path in list_folder(folder) if path.is_dir()]
+
+
+def find_images(folder: Path, classes: list[str]) -> list[tuple[Path, int]]:
     """Every file below the class folders, with its class number; none is opened yet."""
     return [
         (path, label)
         for label, name in enumerate(classes)
-        for path in find_files(Path(folder, name))
+        for path in find_files(folder / name)
     ]
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Any 8- or 16-bit image as 8-bit RGB, on white if transparent; or a ValueError."""
-    if image.mode.startswith("I"):  # 16-bit grays: convert() would clip them at 255
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError("32-bit pixels, save it with 8 or 16 bits")
-        image = Image.fromarray((values // 256).astype(np.uint8))  # 65535 becomes 255
-    if image.mode == "F":
-        raise ValueError("floating-point pixels, save it with 8 or 16 bits")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+def split(files: list[tuple[Path, int]], share: float, seed: int) -> tuple[list, list]:
+    """Holds out a share of each class at random: returns the rest and the share."""
+    from sklearn.model_selection import train_test_split  # takes a second to import
+
+    labels = [label for _, label in files]
+    return train_test_split(files, test_size=share, stratify=labels, random_state=seed)
 
 
-def read_image(path: str | Path) -> Image.Image:
-    """Reads an image as a viewer shows it: upright, 8-bit RGB, the first of several.
+def find_sets(folder: Path) -> tuple[list[str], list, list]:
+    """The classes, the training files and the test files below a folder.
 
-    Raises:
-        ValueError: It cannot be read completely; the message is ``PATH: reason``.
+    It holds train/ and test/, with a folder for each class in both; or just a folder
+    for each class, and a share of every class is held out for testing.
     """
+    classes = find_classes(folder)
+    if classes != ["test", "train"]:
+        return classes, *split(find_images(folder, classes), TEST_SHARE, TEST_SEED)
+    classes = find_classes(folder / "train")
+    return classes, *(find_images(folder / part, classes) for part in ("train", "test"))
+
+
+def read_image(path: Path) -> Image.Image:
+    """Reads an image as a viewer shows it: upright, and in RGB."""
     try:
-        if not Path(path).is_file():
-            raise ValueError("no such file, or not an ordinary one")
-        if Path(path).stat().st_size == 0:
-            raise ValueError("the file is empty")
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > Image.MAX_IMAGE_PIXELS:  # Pillow only warns
-                raise ValueError("too many pixels, perhaps a decompression bomb")
-            return to_rgb(ImageOps.exif_transpose(image))  # as the camera was held
-    except UnidentifiedImageError:
-        raise ValueError(
-            f"{path}: not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image"
-        ) from None
+        with Image.open(path) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
     except Exception as error:  # damaged files make Pillow raise nearly everything
-        raise ValueError(f"{path}: {str(error) or type(error).__name__}") from error
+        raise ValueError(f"{path}: {error}") from error
 
 
 def to_tensor(image: Image.Image, size: int) -> torch.Tensor:
@@ -110,68 +78,110 @@ def to_tensor(image: Image.Image, size: int) -> torch.Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
-def try_to_load(path: str | Path, size: int) -> torch.Tensor | str:
-    """A file's image as uint8 of shape (3, size, size), or why there is none."""
-    try:
-        return to_tensor(read_image(path), size)
-    except ValueError as problem:
-        return str(problem)
+class ImageFiles(Dataset):
+    """Images that are read when they are asked for, each with its class number."""
+
+    def __init__(self, files: list[tuple[Path, int]], size: int):
+        self.files, self.size = files, size
+        self.pixels = self.change = None  # kept in memory; a random change, if wanted
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int]:
+        index, seed = key
+        path, label = self.files[index]
+        if self.pixels is not None:
+            image = self.pixels[index]
+        else:
+            image = to_tensor(read_image(path), self.size)
+        if self.change is not None:
+            # The same seed, the same change: whichever process reads the image.
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(seed)
+                image = self.change(image)
+        return image, label
+
+    def keep_in_memory(self, workers: int) -> None:
+        """Reads all images now; the resized pixels take 3 · size² bytes each."""
+        batches = Batches(len(self), 16)
+        loader = DataLoader(self, batch_sampler=batches, num_workers=workers)
+        self.pixels = torch.cat([X for X, _ in loader])
 
 
-def report_bad(
-    folder: str | Path, loaded: list[torch.Tensor | str], skip_bad: bool
-) -> None:
-    """Names all bad files at once: an error, or a warning if they are to be skipped."""
-    bad = [result for result in loaded if isinstance(result, str)]
-    if bad:
-        message = "\n  ".join(
-            [f"{folder}: {len(bad)} of {len(loaded)} files cannot be used:", *bad]
-        )
-        if not skip_bad:
-            raise ValueError(message)
-        warnings.warn(message, stacklevel=3)
+class AnyImages(Dataset):
+    """Images by their paths; of one that cannot be read, it gives the reason."""
+
+    def __init__(self, size: int):
+        self.size = size
+
+    def __getitem__(self, path: Path) -> tuple[Path, torch.Tensor | str]:
+        try:
+            return path, to_tensor(read_image(path), self.size)
+        except ValueError as problem:
+            return path, str(problem)
 
 
-def load_images(
-    folder: str | Path,
-    size: int = 64,
-    classes: list[str] | None = None,
-    workers: int = 1,
-    skip_bad: bool = False,
-) -> ImageSet:
-    """Reads, decodes and resizes all images below a folder; warns of empty classes.
+class Batches(Sampler):
+    """The row and a seed for each image of a batch.
 
-    Args:
-        folder: Holds one folder for each class.
-        size: Height and width of the result in pixels.
-        classes: The class folders there must be; by default those that are there.
-        workers: Threads that decode at the same time.
-        skip_bad: Whether files that are no good images are left out with a warning.
-
-    Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: The classes differ, there is no image, or some are bad (all named).
+    In order, or shuffled; both follow from the seed and the epoch, and nothing else.
     """
-    found = find_classes(folder)
-    if classes is not None and found != classes:
-        raise ValueError(
-            f"{folder}: the class folders must be {classes}, found {found}"
-        )
-    files = find_images(folder, found)
-    with ThreadPool(workers) as pool:
-        loaded = pool.map(partial(try_to_load, size=size), [path for path, _ in files])
-    report_bad(folder, loaded, skip_bad)
-    good = [
-        (image, *file)
-        for image, file in zip(loaded, files, strict=True)
-        if not isinstance(image, str)
-    ]
-    if not good:
-        raise ValueError(f"{folder}: no image found in the class folders {found}")
-    images, paths, labels = zip(*good, strict=True)
-    for label in sorted(set(range(len(found))) - set(labels)):
-        warnings.warn(
-            f"{Path(folder, found[label])}: no image found, the class is empty",
-            stacklevel=2,
-        )
-    return ImageSet(torch.stack(images), torch.tensor(labels), found, list(paths))
+
+    def __init__(self, count: int, batch_size: int, seed: int | None = None):
+        self.count, self.batch_size, self.seed = count, batch_size, seed
+        self.epoch = 0  # train.py sets it
+
+    def __len__(self) -> int:
+        return math.ceil(self.count / self.batch_size)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        rows = np.arange(self.count)
+        random = np.random.default_rng([self.seed or 0, self.epoch])
+        if self.seed is not None:
+            random.shuffle(rows)
+        seeds = random.integers(2**63, size=self.count)
+        for start in range(0, self.count, self.batch_size):
+            part = slice(start, start + self.batch_size)
+            yield list(zip(rows[part].tolist(), seeds[part].tolist(), strict=True))
+
+
+def make_loader(
+    dataset: Dataset,
+    batch_size: int,
+    workers: int,
+    device: torch.device,
+    seed: int | None = None,
+) -> DataLoader:
+    """Batches of a dataset, read by worker processes while the model computes."""
+    return DataLoader(
+        dataset,
+        batch_sampler=Batches(len(dataset), batch_size, seed),
+        num_workers=workers,  # 0: this process reads them itself
+        persistent_workers=workers > 0,  # not started anew for every epoch
+        pin_memory=device.type == "cuda",  # a faster way to the GPU
+    )
+
+
+def augmentation(size: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A random change of an image: mirrored or not, cropped to 60 % or more."""
+    from torchvision.transforms import v2  # takes seconds, and only this needs it
+
+    crop = v2.RandomResizedCrop((size, size), scale=(0.6, 1.0), antialias=True)
+    return v2.Compose([v2.RandomHorizontalFlip(), crop])
+
+
+def channel_statistics(
+    dataset: Dataset, workers: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation of each channel, from 0 to 1, adding up batch by batch."""
+    count, total, squares = 0, 0, 0
+    batches = Batches(len(dataset), 16)
+    for X, _ in DataLoader(dataset, batch_sampler=batches, num_workers=workers):
+        X = X.long()  # whole numbers: exact, in whatever order they are added
+        count += X[:, 0].numel()
+        total += X.sum(dim=(0, 2, 3))
+        squares += (X * X).sum(dim=(0, 2, 3))
+    mean = total.double() / count
+    std = (squares.double() / count - mean**2).sqrt()
+    return mean.float() / 255, std.float() / 255

@@ -1,146 +1,140 @@
 """Tells what is in images.
 
-``python -m going_modular.predict --checkpoint runs/latest/last.pt PATH...``
+``python -m going_modular.predict --checkpoint runs/latest/best.pt PATH...``
 """
 
 import argparse
 import csv
 import json
 import sys
-import tempfile
 from collections.abc import Iterator
-from functools import partial
-from multiprocessing.pool import ThreadPool
+from itertools import islice
 from pathlib import Path
 
 import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
 
-from going_modular import data_setup, engine, utils
-from going_modular.model_builder import Predictor, export_onnx
+from going_modular import checkpoints, data_setup, utils
+from going_modular.model_builder import build
 
 COLUMNS = ["path", "class", "probability", "error"]  # of --csv
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    """The options of a command line; a wrong one ends the program with exit code 2."""
-    parser = utils.Parser(
+def parse_arguments() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(
         prog="going_modular.predict",
         description="Tells what is in images: for each its class and a probability.",
-        epilog="Exit code: 0 done, 1 failed or bad files, 2 wrong usage, 130 Ctrl-C.",
     )
     add = parser.add_argument
-    source = "image file, folder (with all below it), or - for standard input"
-    add("paths", nargs="*", metavar="PATH", help=source)
-    text = "last.pt or best.pt, of going_modular.train"
-    add("--checkpoint", required=True, metavar="FILE", help=text)
-    shape = parser.add_mutually_exclusive_group()
-    text = "print JSON, with every class's probability"
-    shape.add_argument("--json", action="store_true", help=text)
-    text = "print comma-separated values"
-    shape.add_argument("--csv", action="store_true", help=text)
-    text = "also write the model as ONNX: uint8 images in, probabilities out"
-    add("--onnx", metavar="FILE", help=text)
-    text = "auto is the accelerator if there is one, else cpu (default: auto)"
-    add("--device", default="auto", help=text)
-    number, text = utils.number(int, 1, 257), "threads that decode images"
-    add("--workers", type=number, default=1, metavar="N", help=text)
-    add("--debug", action="store_true", help="show the traceback of an error")
-    settings = parser.parse_args(argv)
-    if not settings.paths and settings.onnx is None:
-        parser.error("name an image or a folder, or - for standard input")
-    return settings
+    text = "image, folder (with all below it), or - for paths on standard input"
+    add("paths", nargs="+", metavar="PATH", help=text)
+    add(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        help="best.pt or last.pt of a training",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print a table with commas")
+    form.add_argument("--json", action="store_true", help="print a list in JSON")
+    form.add_argument("--jsonl", action="store_true", help="print JSON, line by line")
+    add("--workers", type=int, default=0, help="processes that read (%(default)s)")
+    add("--device", default="auto", help="auto: accelerator, else cpu (%(default)s)")
+    return parser.parse_args()
 
 
-def find_inputs(paths: list[str], folder: str) -> list[tuple[str, Path]]:
-    """The files that are meant, each with the name to show.
-
-    Args:
-        paths: Files, folders, and - for standard input: an image, or lines of paths.
-        folder: Where an image from standard input is put down.
-    """
-    found = []
+def find_inputs(paths: list[str]) -> Iterator[Path]:
+    """The files that are meant, one after the other: of a million, none is kept."""
     for path in paths:
         if path == "-":
-            data = sys.stdin.buffer.read()
-            if b"\0" in data:  # no text holds this byte, every image does
-                Path(folder, "stdin").write_bytes(data)
-                found.append(("-", Path(folder, "stdin")))
-            else:
-                lines = [line for line in data.decode().splitlines() if line != "-"]
-                found += find_inputs(lines, folder)
+            yield from find_inputs(line.rstrip("\n") for line in sys.stdin)
         elif Path(path).is_dir():
-            found += [(str(file), file) for file in data_setup.find_files(path)]
+            yield from data_setup.find_files(Path(path))
         else:
-            found.append((path, Path(path)))
-    return found
+            yield Path(path)
+
+
+def batches(items: Iterator, size: int) -> Iterator[list]:
+    """Lists of ``size`` items, the last one perhaps shorter."""
+    while batch := list(islice(items, size)):
+        yield batch
 
 
 @torch.inference_mode()
 def predict(
-    predictor: Predictor, inputs: list[tuple[str, Path]], workers: int = 1
+    model: nn.Module, classes: list[str], loader: DataLoader, device: torch.device
 ) -> Iterator[dict]:
-    """Yields each file's path, with class, probability and probabilities, or error."""
-    load = partial(data_setup.try_to_load, size=predictor.image_size)
-    with ThreadPool(workers) as pool:
-        for start in range(0, len(inputs), engine.SLICE):
-            part = inputs[start : start + engine.SLICE]
-            images = pool.map(load, [file for _, file in part])
-            good = [image for image in images if isinstance(image, torch.Tensor)]
-            rows = iter([])
-            if good:
-                pixels = torch.stack(good).to(predictor.mean.device)
-                rows = iter(predictor(pixels).tolist())
-            for (name, file), image in zip(part, images, strict=True):
-                if isinstance(image, str):
-                    yield {"path": name, "error": image.removeprefix(f"{file}: ")}
-                    continue
-                probs = dict(zip(predictor.classes, next(rows), strict=True))
-                best = max(probs, key=probs.get)
-                found = {"class": best, "probability": probs[best]}
-                yield {"path": name, **found, "probabilities": probs}
+    """Yields each file's path with class, probability and probabilities, or error."""
+    model.eval()
+    for batch in loader:
+        images = [image for _, image in batch if torch.is_tensor(image)]
+        probs = []
+        if images:
+            probs = model(torch.stack(images).to(device)).softmax(dim=1).tolist()
+        rows = iter(probs)
+        for path, image in batch:
+            if not torch.is_tensor(image):
+                yield {"path": str(path), "error": image}
+                continue
+            row = dict(zip(classes, next(rows), strict=True))
+            best = max(row, key=row.get)
+            found = {"class": best, "probability": row[best], "probabilities": row}
+            yield {"path": str(path), **found}
 
 
-def show(results: list[dict], settings: argparse.Namespace) -> None:
-    """Prints results as a table, as JSON, or as comma-separated values."""
-    if settings.json:
-        print(json.dumps(results, indent=1))
-    elif settings.csv:
-        style = {"extrasaction": "ignore", "lineterminator": "\n"}
-        writer = csv.DictWriter(sys.stdout, COLUMNS, **style)
-        writer.writeheader()
-        writer.writerows(results)
-    else:
-        width = max(len(result["path"]) for result in results)
-        for result in results:
-            if "error" not in result:
-                path, name, probability = (result[key] for key in COLUMNS[:3])
-                print(f"{path:<{width}}  {probability:.3f}  {name}")
+def show(results: Iterator[dict], args: argparse.Namespace) -> tuple[int, int]:
+    """Prints each result as soon as it is there; returns how many, and how many bad."""
+    count, bad, before = 0, 0, "[\n"
+    table = csv.DictWriter(sys.stdout, COLUMNS, extrasaction="ignore")
+    if args.csv:
+        table.writeheader()
+    # A bar where somebody is watching, unless the results go by there anyway.
+    silent = True if sys.stdout.isatty() else None
+    try:
+        for result in tqdm(results, "images", unit="", leave=False, disable=silent):
+            count += 1
+            if "error" in result:
+                bad += 1
+                tqdm.write(f"predict: {result['error']}", file=sys.stderr)
+            if args.csv:
+                table.writerow(result)
+            elif args.jsonl:
+                print(json.dumps(result))
+            elif args.json:
+                print(before + json.dumps(result), end="")
+                before = ",\n"
+            elif "error" not in result:
+                print(
+                    f"{result['probability']:.3f}  {result['class']}  {result['path']}"
+                )
+            sys.stdout.flush()
+    finally:  # after Ctrl-C, too: what is printed is a whole list
+        if args.json:
+            print("\n]" if count else "[]")
+    return count, bad
 
 
-def run(settings: argparse.Namespace) -> None:
-    """The whole program; bad files are named at the end, after all other results."""
-    predictor = Predictor(settings.checkpoint)
-    if settings.onnx is not None:
-        export_onnx(predictor, settings.onnx)
-    predictor.to(utils.pick_device(settings.device))
-    with tempfile.TemporaryDirectory() as folder:
-        inputs = find_inputs(settings.paths, folder)
-        results = list(predict(predictor, inputs, settings.workers))
-    if results:
-        show(results, settings)
-    elif settings.paths:
-        raise ValueError("no image found: the folders, or standard input, are empty")
-    bad = [f"{r['path']}: {r['error']}" for r in results if "error" in r]
-    if bad:
-        first = f"{len(bad)} of {len(results)} files cannot be used:"
-        raise ValueError("\n  ".join([first, *bad]))
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Predicts as a command line says; returns the exit code."""
-    settings = parse_arguments(argv)
-    return utils.run_command("predict", partial(run, settings), settings.debug)
+def run(args: argparse.Namespace) -> None:
+    """The whole program; files that are no images are named as they come."""
+    device = utils.pick_device(args.device)
+    checkpoint = checkpoints.load(args.checkpoint)
+    settings = checkpoint["settings"]
+    model = build(settings, torch.zeros(3), torch.ones(3))
+    model.load_state_dict(checkpoint["model"])
+    loader = DataLoader(
+        data_setup.AnyImages(settings["image_size"]),
+        batch_sampler=batches(find_inputs(args.paths), 16),
+        num_workers=args.workers,
+        collate_fn=list,  # a batch is a list of what the dataset gives
+    )
+    results = predict(model.to(device), settings["classes"], loader, device)
+    count, bad = show(results, args)
+    if bad or not count:
+        raise SystemExit(f"predict: {bad} of {count} files cannot be used")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(parse_arguments())

@@ -1,167 +1,180 @@
 """Trains TinyVGG on images: ``python -m going_modular.train --data FOLDER``."""
 
 import argparse
-import os
-import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
+from torch import nn
+from torch.optim import lr_scheduler
+from torch.utils.data import DataLoader
 
-from going_modular import data_setup, engine, tracking, utils
-from going_modular.training_run import OPTIMIZERS, Run, split, train_one_epoch
+from going_modular import checkpoints, data_setup, engine, utils
+from going_modular.model_builder import MODELS, build
 
-WHOLE, REAL = partial(utils.number, int), partial(utils.number, float)
-VALUES = {  # option: its type, default, what stands for it in the help, and what it is
-    "--out": (str, "runs/latest", "FOLDER", "for last.pt, best.pt and results.jsonl"),
-    "--epochs": (WHOLE(1), 10, "N", "passes over the training images"),
-    "--batch-size": (WHOLE(1), 32, "N", "images in a step, of all processes together"),
-    "--lr": (REAL(1e-12), 1e-3, "RATE", "learning rate"),
-    "--hidden-units": (WHOLE(1), 10, "N", "channels after each convolution"),
-    "--image-size": (WHOLE(4), 64, "PIXELS", "images become squares of this size"),
-    "--val-share": (REAL(0, 1), 0.0, "SHARE", "of training images, to choose best.pt"),
-    "--seed": (WHOLE(0, 2**63), 42, "N", "of all random numbers"),
-    "--device": (str, "auto", "NAME", "auto is the accelerator, or cpu without one"),
-    "--workers": (WHOLE(1, 257), 1, "N", "threads that decode images"),
-    "--log-dir": (str, None, "FOLDER", "logs to TensorBoard there, too"),
+OPTIMIZERS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": partial(torch.optim.SGD, momentum=0.9),
 }
-SWITCHES = {
-    "--resume": "go on after the last full epoch of the run in --out",
-    "--augment": "mirror and crop the training images at random",
-    "--amp": "mixed precision: bfloat16 on a CPU, else float16",
-    "--compile": "torch.compile the model (on a CPU it needs a C++ compiler)",
-    "--skip-bad": "leave out files that cannot be read instead of stopping",
-    "--debug": "show the traceback of an error",
-}
-# What may differ when a run is resumed; anything else would lead to another model.
-FREE = {"data", "out", "resume", "epochs", "device", "workers", "skip_bad"}
-FREE |= {"log_dir", "debug"}
+# What may differ when a run goes on; anything else would lead to another model.
+FREE = {"data", "out", "resume", "epochs", "test", "device", "workers", "in_memory"}
+FREE |= {"log_dir"}
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    """The options of a command line; a wrong one ends the program with exit code 2."""
-    parser = utils.Parser(
+def parse_arguments() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(
         prog="going_modular.train",
-        description="Trains TinyVGG on a folder of images (defaults in parentheses).",
-        epilog="Exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
+        description="Trains a network on a folder of images (defaults in parentheses).",
     )
     add = parser.add_argument
-    text = "holds train/ and test/, with a folder of images for each class"
-    add("--data", required=True, metavar="FOLDER", help=text)
-    text = "sgd has momentum 0.9 (%(default)s)"
-    add("--optimizer", choices=OPTIMIZERS, default="adam", help=text)
-    schedules, text = ["constant", "cosine"], "of --lr (%(default)s)"
-    add("--schedule", choices=schedules, default="constant", help=text)
-    for option, (kind, default, name, text) in VALUES.items():
-        shown = text if default is None else f"{text} (%(default)s)"
-        add(option, type=kind, default=default, metavar=name, help=shown)
-    for option, text in SWITCHES.items():
-        add(option, action="store_true", help=text)
-    return parser.parse_args(argv)
+    text = "holds train/ and test/ with a folder for each class, or just those folders"
+    add("--data", type=Path, required=True, help=text)
+    add("--out", type=Path, default="runs/latest", help="results (%(default)s)")
+    add(
+        "--resume", action="store_true", help="go on after the last full epoch of --out"
+    )
+    add("--epochs", type=int, default=16, help="passes over the images (%(default)s)")
+    add("--batch-size", type=int, default=16, help="images in a step (%(default)s)")
+    add("--lr", type=float, default=0.002, help="learning rate (%(default)s)")
+    add("--optimizer", choices=OPTIMIZERS, default="adam", help="(%(default)s)")
+    add(
+        "--weight-decay", type=float, default=0.0, help="of the optimizer (%(default)s)"
+    )
+    text = "of --lr: constant, or half a cosine down to 0 (%(default)s)"
+    add("--schedule", choices=["constant", "cosine"], default="constant", help=text)
+    text = "mirror and crop the training images at random"
+    add("--augment", action="store_true", help=text)
+    add("--model", choices=MODELS, default="tinyvgg", help="(%(default)s)")
+    add("--hidden-units", type=int, default=10, help="width of a layer (%(default)s)")
+    add("--image-size", type=int, default=64, help="pixels along an edge (%(default)s)")
+    text = "of each class's training images, to choose best.pt; 0: none (%(default)s)"
+    add("--val-share", type=float, default=0.2, help=text)
+    add("--test", action="store_true", help="score the test images once, at the end")
+    add("--seed", type=int, default=42, help="of all random numbers (%(default)s)")
+    add("--device", default="auto", help="auto: accelerator, else cpu (%(default)s)")
+    add("--workers", type=int, default=0, help="processes that read (%(default)s)")
+    add("--in-memory", action="store_true", help="read each image only once, keep it")
+    add("--log-dir", type=Path, help="show the results in TensorBoard, too")
+    return parser.parse_args()
 
 
-def start_processes(name: str) -> torch.device:
-    """Joins the other processes if torchrun started any; returns its own device."""
-    device = utils.pick_device(name)
-    if dist.is_available() and dist.is_torchelastic_launched():
-        if device.type != "cpu":  # one accelerator for each process
-            device = torch.device(device.type, int(os.environ["LOCAL_RANK"]))
-            torch.accelerator.set_device_index(device.index)
-        own = None if device.type == "cpu" else device
-        backend = dist.get_default_backend_for_device(device)
-        dist.init_process_group(backend, device_id=own)
-    return device
+def load_sets(args: argparse.Namespace) -> tuple[list[str], dict]:
+    """The names of the classes; the images for training, choosing and testing."""
+    classes, train_files, test_files = data_setup.find_sets(args.data)
+    files = {"train": train_files}
+    if args.val_share:
+        parts = data_setup.split(train_files, args.val_share, args.seed)
+        files["train"], files["val"] = parts
+    files["test"] = test_files
+    size = args.image_size
+    sets = {k: data_setup.ImageFiles(own, size) for k, own in files.items()}
+    if args.in_memory:
+        for images in sets.values():
+            images.keep_in_memory(args.workers)
+    return classes, sets
 
 
-def load_data(
-    settings: argparse.Namespace, device: torch.device
-) -> dict[str, data_setup.ImageSet]:
-    """The sets ``train``, ``test``, perhaps ``val``; an error lists all bad files."""
-    classes = data_setup.find_classes(Path(settings.data, "train"))
-    sets, problems = {}, []
-    for part in ("train", "test"):
-        try:
-            folder, size = Path(settings.data, part), settings.image_size
-            how = {"workers": settings.workers, "skip_bad": settings.skip_bad}
-            found = data_setup.load_images(folder, size, classes, **how)
-            images, labels = found.images.to(device), found.labels.to(device)
-            sets[part] = found._replace(images=images, labels=labels)
-        except ValueError as problem:
-            problems.append(str(problem))
-    if problems:
-        raise ValueError("\n".join(problems))
-    if settings.val_share:
-        parts = split(sets["train"], settings.val_share, settings.seed)
-        sets["train"], sets["val"] = parts
-    return sets
+def run_epoch(
+    model: nn.Module,
+    loaders: dict[str, DataLoader],
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+) -> dict:
+    """Trains for an epoch, then looks at the validation images: a line of results."""
+    start = time.perf_counter()
+    loss = engine.train_epoch(model, loaders["train"], optimizer, device)
+    seconds = time.perf_counter() - start  # of training alone
+    line = {"seconds": seconds, "train_loss": loss}
+    if "val" in loaders:
+        scores = engine.evaluate(model, loaders["val"], device)
+        line["val_loss"], line["val_accuracy"] = scores
+    return line
 
 
-def open_run(settings: argparse.Namespace, sets: dict[str, data_setup.ImageSet]) -> Run:
-    """The run in --out as it was left, or a new one; an error if it does not fit."""
-    fixed = {key: value for key, value in vars(settings).items() if key not in FREE}
-    fixed |= {"classes": sets["train"].classes, "processes": engine.process_share()[1]}
-    fixed |= {f"{part}_images": len(images.paths) for part, images in sets.items()}
-    if settings.schedule == "cosine":
-        fixed["epochs"] = settings.epochs  # the curve is stretched over all of them
-    run = Run(fixed, sets["train"].images, settings.epochs)
-    last = Path(settings.out, "last.pt")
-    if last.exists():
-        run.restore(utils.load_checkpoint(last), last)
-    elif settings.resume:
-        line = f"nothing to resume in {settings.out}, starting with epoch 1"
-        print(line, file=sys.stderr)
-    return run
+class Board:
+    """TensorBoard's log of a run; without a folder, nothing is logged."""
+
+    def __init__(self, folder: Path | None, epoch: int):
+        self.writer = None
+        if folder is not None:
+            from torch.utils.tensorboard import SummaryWriter  # takes a second
+
+            # What an interrupted run logged from this epoch on is hidden.
+            self.writer = SummaryWriter(folder, purge_step=epoch)
+
+    def log(self, line: dict) -> None:
+        """Draws the numbers of a line of results; ``train_loss`` is ``loss/train``."""
+        if self.writer is not None:
+            for key, value in line.items():
+                name = "/".join(reversed(key.split("_")))
+                self.writer.add_scalar(name, value, line["epoch"])
+            self.writer.flush()
 
 
-def train(settings: argparse.Namespace) -> None:
-    """The whole program: data, model, epochs, each with results and checkpoints."""
-    out = Path(settings.out)
-    if (out / "last.pt").exists() and not settings.resume:
-        raise utils.UsageError(
-            f"{out} holds a run already: go on with --resume, or choose another --out"
-        )
-    device = start_processes(settings.device)
-    sets = load_data(settings, device)
-    run = open_run(settings, sets)
-    model = torch.compile(run.model) if settings.compile else run.model
-    if engine.process_share()[1] > 1:
-        model = DistributedDataParallel(model)
-    first = engine.process_share()[0] == 0
-    board = tracking.TensorBoard(settings.log_dir if first else None, run.epoch + 1)
-    if first:
-        tracking.prepare_out(out, run.epoch)
-        facts = [f"{len(images.paths)} {part} images" for part, images in sets.items()]
-        facts += [f"{len(sets['train'].classes)} classes"]
-        facts += [f"{sum(p.numel() for p in run.model.parameters()):,} parameters"]
-        print(f"{', '.join(facts)}, device: {device.type}")
-        board.start(run.model, sets["train"].images, run.prepare)
-    line = {}
-    while run.epoch < settings.epochs:
-        line = train_one_epoch(run, model, sets)
+def describe(line: dict) -> str:
+    """The losses and accuracies in a line of results, for people to read."""
+    shown = {k: v for k, v in line.items() if k.endswith(("loss", "accuracy"))}
+    return ", ".join(f"{k.replace('_', ' ')} {v:.4f}" for k, v in shown.items())
+
+
+def train(args: argparse.Namespace) -> None:
+    """The whole program: data, model, epochs, and perhaps a test."""
+    if (args.out / "last.pt").exists() and not args.resume:
+        raise SystemExit(f"{args.out} holds a run: use --resume, or another --out")
+    device = utils.pick_device(args.device)
+    classes, sets = load_sets(args)
+    counts = {f"{part} images": len(images) for part, images in sets.items()}
+    print(", ".join(f"{n} {part}" for part, n in counts.items()), classes)
+
+    settings = {key: value for key, value in vars(args).items() if key not in FREE}
+    settings |= {"classes": classes, **counts}
+    if args.schedule == "cosine":
+        settings["epochs"] = args.epochs  # the curve is stretched over all of them
+    mean, std = data_setup.channel_statistics(sets["train"], args.workers)
+    utils.set_seed(args.seed)  # before the model is built: its weights are random
+    model = build(settings, mean, std).to(device)
+    make = OPTIMIZERS[args.optimizer]
+    optimizer = make(model.parameters(), lr=args.lr, weight_decay=args.weight_decay)
+    schedule = lr_scheduler.ConstantLR(optimizer, factor=1)
+    if args.schedule == "cosine":
+        schedule = lr_scheduler.CosineAnnealingLR(optimizer, args.epochs)
+    if args.augment:
+        sets["train"].change = data_setup.augmentation(args.image_size)
+    how = (args.batch_size, args.workers, device)
+    seeds = {"train": args.seed}  # the others stay in order
+    loaders = {
+        part: data_setup.make_loader(images, *how, seeds.get(part))
+        for part, images in sets.items()
+    }
+
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    run = checkpoints.Run(args.out, settings, **parts)
+    if args.resume and run.last.exists():
+        run.restore()
+    run.start()
+    facts = {"classes": classes, **counts, "device": device}
+    utils.write_config(args.out / "config.json", args, facts)
+    board = Board(args.log_dir, run.epoch + 1)
+    for epoch in range(run.epoch + 1, args.epochs + 1):
+        loaders["train"].batch_sampler.epoch = epoch
+        utils.set_seed(args.seed, epoch)  # what comes before does not matter
+        line = {"epoch": epoch, "lr": schedule.get_last_lr()[0]}
+        line |= run_epoch(model, loaders, optimizer, device)
+        schedule.step()
+        run.keep(line)
         board.log(line)
-        tracking.keep(run, line, out)
-    board.finish(run.settings, line)
-    if first:
-        done = f"all {run.epoch} epochs were done already, more need a higher --epochs"
-        done = "done" if line else done
-        print(f"{done}; the model is {out / 'last.pt'}", file=sys.stderr)
-    if dist.is_available() and dist.is_initialized():
-        dist.barrier()  # nobody leaves before the others are done
-        # Torch 2.6 hangs if its threads have to let go of a tensor from here on.
-        time.sleep(0.2)
-        dist.destroy_process_group()
+        print(f"epoch {epoch:>3}: {describe(line)}", flush=True)
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Trains as a command line says; returns the exit code."""
-    settings = parse_arguments(argv)
-    rank = os.environ.get("RANK", "0")
-    name = "train" if rank == "0" else f"train [process {rank}]"
-    return utils.run_command(name, partial(train, settings), settings.debug)
+    chosen = run.best if "val" in loaders else run.last
+    if args.test:
+        model.load_state_dict(checkpoints.load(chosen)["model"])
+        loss, accuracy = engine.evaluate(model, loaders["test"], device)
+        print(describe({"test_loss": loss, "test_accuracy": accuracy}))
+    print(f"done, the model is {chosen}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    train(parse_arguments())
