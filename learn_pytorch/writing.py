@@ -73,6 +73,12 @@ def is_applied(text: str, change: str) -> bool:
     )
 
 
+def is_alike(one: str, other: str) -> bool:
+    """Whether two changes speak of mostly the same places: one is perhaps the other, edited."""
+    olds = [[old for old, _ in places(change)] for change in (one, other)]
+    return 2 * sum(old in olds[1] for old in olds[0]) > max(map(len, olds))
+
+
 def _read(path: Path) -> str:
     """A file's text with ``\\n`` at line ends, whatever its bytes are."""
     return path.read_text(encoding="utf-8", errors="surrogateescape")
@@ -152,9 +158,8 @@ class Cells:
         """Applies a change, unless it is there already; whether later changes were undone for it."""
         text, this = _read(path), self.cell_id()
         done = self.done.setdefault(path.resolve(), [])
-        olds = [old for old, _ in places(cell)]
         for i, (other, change, before, _) in enumerate(done):
-            same = this == other if this and other else any(old in olds for old, _ in places(change))
+            same = this == other if this and other else is_alike(cell, change)
             if same and change == cell and text == done[-1][-1]:
                 return False
             if same and change != cell:  # this cell was edited: back to what it found

@@ -1,6 +1,7 @@
 """The scripts of 05 are what the notebook's cells write, byte for byte; nothing more, nothing less."""
 
 import hashlib
+import itertools
 import json
 import re
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from learn_pytorch.writing import RECORD, changed
+from learn_pytorch.writing import RECORD, changed, is_alike
 from stored import ROOT, code_cells, read
 
 NOTEBOOK = ROOT / "notebooks" / "05_going_modular.ipynb"
@@ -65,6 +66,15 @@ def test_parts_are_joined_as_the_magics_do():
     notebook.cells.append(notebook.cells[0])
     with pytest.raises(AssertionError, match="begun twice"):
         written_files(notebook)
+
+
+def test_no_change_is_taken_for_another_one_edited():
+    """Where the front end does not tell which cell runs, the magic goes by the places that it names."""
+    changes = [
+        c.source.partition("\n") for c in code_cells(read(NOTEBOOK)) if c.source.startswith("%%change")
+    ]
+    alike = [a for a, b in itertools.combinations(changes, 2) if a[0] == b[0] and is_alike(a[2], b[2])]
+    assert not alike
 
 
 def test_the_scripts_are_short():
