@@ -90,25 +90,47 @@ def check_positive_int(answer):
             raise NotYet(f"raised an error of a kind that argparse does not catch, for {case}") from None
 
 
-@exercise("05.3", "Find the bug: the seed comes too late")
-def check_seeded_model(answer):
-    """The weights depend on the seed alone, not on what ran before."""
-    first = int(torch.randint(0, 10**6, (), generator=fresh_generator()))
-    models = []
-    for seed, state in ((first, 1), (first, 2), (first + 1, 2)):
-        torch.manual_seed(state)  # whatever ran before
-        model = run(answer, seed, case="a seed")
-        layers = isinstance(model, nn.Module) and sum(p.numel() for p in model.parameters())
-        require(layers == 15, "expected the model of the exercise, nn.Linear(4, 3)")
-        models.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
-    once, again, other = models
-    require(torch.equal(once, again), "two calls with the same seed give different initial weights")
-    require(not torch.equal(once, other), "two different seeds give the same initial weights")
-    require(once.std() > 0, "all the weights are equal")
-    torch.manual_seed(first)
-    right = torch.cat([p.detach().flatten() for p in nn.Linear(4, 3).parameters()])
-    usual = "the weights are not those that torch.manual_seed(seed) gives to nn.Linear(4, 3)"
-    require(torch.allclose(once, right), usual)
+@exercise("05.3", "Labels in a table", methods=("__init__", "__len__", "__getitem__"))
+def check_labelled(answer):
+    """Images whose classes stand in a CSV file, opened when they are asked for."""
+    import numpy as np  # here: the other exercises do without them
+    from PIL import Image
+
+    rows = [("c.png", "sushi"), ("dinner, late.png", "pizza"), ("a.png", "steak"), ("b.png", "pizza")]
+    g = fresh_generator()
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "labels.csv"
+        with open(table, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("file", "dish"), *rows])
+        case = "four photographs that do not exist yet"
+        opened = _outcome(answer, FileNotFoundError, table, 8, case=case) == "raised"
+        require(not opened, "a photograph is opened when the data set is made, not when it is asked for")
+        data = run(answer, table, 8, case=case)
+        whole = all(hasattr(data, name) for name in ("__len__", "__getitem__"))
+        require(whole, "the result is no data set")
+        require(run(data.__len__, case="len(data)") == 4, "len(data) is wrong, for a table of four files")
+        classes = getattr(data, "classes", None)
+        require(classes is not None, "the attribute classes is missing")
+        want = ["pizza", "steak", "sushi"]
+        require(sorted(classes) == want, f"classes is {classes!r}, for a file name that holds a comma")
+        require(list(classes) == want, f"classes is {classes!r}, which is not sorted")
+        for i, (name, _) in enumerate(rows):
+            shape = (6 + i, 12) if i == 2 else (6 + i, 12, 3)  # one of them is grey
+            pixels = torch.randint(0, 256, shape, generator=g, dtype=torch.uint8).numpy()
+            Image.fromarray(pixels).save(Path(folder) / name)
+        for i, (name, dish) in enumerate(rows):
+            case = f"the file {name!r}"
+            got = run(data.__getitem__, i, case=case)
+            pair = isinstance(got, tuple) and len(got) == 2 and isinstance(got[0], torch.Tensor)
+            require(pair, f"expected a pair of a tensor and a class number, for {case}")
+            with Image.open(Path(folder) / name) as image:
+                image = image.convert("RGB").resize((8, 8), Image.Resampling.BILINEAR)
+            want = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+            require(got[0].dtype == torch.uint8, f"the dtype is {got[0].dtype}, wanted uint8, for {case}")
+            shape = tuple(got[0].shape)
+            require(shape == (3, 8, 8), f"the shape is {shape}, wanted (3, 8, 8), for {case}")
+            require(torch.equal(got[0], want), f"other pixels than those of the resized image, for {case}")
+            same(got[1], ["pizza", "steak", "sushi"].index(dish), case=f"the class of {case}")
 
 
 class Interrupted(Exception):
