@@ -1,11 +1,12 @@
-"""Tells what is in images.
+"""Tells what is in images: ``python -m going_modular.predict --checkpoint X PATH``."""
 
-``python -m going_modular.predict --checkpoint runs/latest/best.pt PATH...``
-"""
+# ruff: noqa: I001 (utils comes first: it looks after Ctrl-C during the slow imports)
+from going_modular import utils
 
 import argparse
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -13,70 +14,61 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from going_modular import checkpoints, data_setup, utils
+from going_modular import checkpoints, data_setup
 from going_modular.model_builder import build
 
-COLUMNS = ["path", "class", "probability", "error"]  # of --csv
 
-
-def parse_arguments() -> argparse.Namespace:
-    """The options of the command line."""
-    parser = argparse.ArgumentParser(
+def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The options of a command line; a wrong one ends the program with exit code 2."""
+    parser = utils.Parser(
         prog="going_modular.predict",
         description="Tells what is in images: for each its class and a probability.",
+        epilog="Exit code: 0 done, 1 failed or bad files, 2 wrong usage, 130 Ctrl-C.",
     )
-    add = parser.add_argument
-    text = "image, folder (with all below it), or - for paths on standard input"
+    add, path, whole = parser.add_argument, utils.path, utils.number(int, 0, 256)
+    text = "image, folder (with all below it), or - for a list on standard input"
     add("paths", nargs="+", metavar="PATH", help=text)
-    add(
-        "--checkpoint",
-        type=Path,
-        required=True,
-        help="best.pt or last.pt of a training",
-    )
+    add("--checkpoint", type=path, required=True, help="best.pt or last.pt of train")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print a table with commas")
     form.add_argument("--json", action="store_true", help="print a list in JSON")
     form.add_argument("--jsonl", action="store_true", help="print JSON, line by line")
-    add("--workers", type=int, default=0, help="processes that read (%(default)s)")
-    add("--device", default="auto", help="auto: accelerator, else cpu (%(default)s)")
-    return parser.parse_args()
+    add("--workers", type=whole, default=0, help="reading threads")
+    add("--device", default="auto", help="auto is the accelerator, or cpu without one")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    args = parser.parse_args(argv)
+    if "" in args.paths:
+        parser.error("a path is empty")
+    return args
 
 
 def find_inputs(paths: list[str]) -> Iterator[Path]:
     """The files that are meant, one after the other: of a million, none is kept."""
     for path in paths:
         if path == "-":
-            yield from find_inputs(line.rstrip("\n") for line in sys.stdin)
-        elif Path(path).is_dir():
+            for line in sys.stdin.buffer:
+                if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+                    raise ValueError("the list of paths is UTF-16, save it as UTF-8")
+                # One path, or several with a zero byte between them (find -print0).
+                names = line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n").split(b"\0")
+                names = [os.fsdecode(name) for name in names if name.strip()]
+                yield from find_inputs(names)
+        elif os.path.isdir(path):
             yield from data_setup.find_files(Path(path))
         else:
             yield Path(path)
 
 
-def batches(items: Iterator, size: int) -> Iterator[list]:
-    """Lists of ``size`` items, the last one perhaps shorter."""
-    while batch := list(islice(items, size)):
-        yield batch
-
-
 @torch.inference_mode()
-def predict(
-    model: nn.Module, classes: list[str], loader: DataLoader, device: torch.device
-) -> Iterator[dict]:
+def predict(model: nn.Module, classes: list, images: Iterator, device: torch.device):
     """Yields each file's path with class, probability and probabilities, or error."""
-    model.eval()
-    for batch in loader:
-        images = [image for _, image in batch if torch.is_tensor(image)]
-        probs = []
-        if images:
-            probs = model(torch.stack(images).to(device)).softmax(dim=1).tolist()
-        rows = iter(probs)
-        for path, image in batch:
-            if not torch.is_tensor(image):
+    while some := list(islice(images, 16)):
+        good = [image for _, image in some if torch.is_tensor(image)]
+        rows = iter(model(torch.stack(good).to(device)).tolist() if good else [])
+        for path, image in some:
+            if isinstance(image, str):
                 yield {"path": str(path), "error": image}
                 continue
             row = dict(zip(classes, next(rows), strict=True))
@@ -85,12 +77,12 @@ def predict(
             yield {"path": str(path), **found}
 
 
-def show(results: Iterator[dict], args: argparse.Namespace) -> tuple[int, int]:
-    """Prints each result as soon as it is there; returns how many, and how many bad."""
-    count, bad, before = 0, 0, "[\n"
-    table = csv.DictWriter(sys.stdout, COLUMNS, extrasaction="ignore")
+def show(results: Iterator[dict], args: argparse.Namespace) -> None:
+    """Prints each result as soon as it is there; complains of the bad files."""
+    count, bad, columns = 0, 0, ["path", "class", "probability", "error"]
+    table = csv.writer(sys.stdout, lineterminator="\n")
     if args.csv:
-        table.writeheader()
+        table.writerow(columns)
     # A bar where somebody is watching, unless the results go by there anyway.
     silent = True if sys.stdout.isatty() else None
     try:
@@ -98,43 +90,46 @@ def show(results: Iterator[dict], args: argparse.Namespace) -> tuple[int, int]:
             count += 1
             if "error" in result:
                 bad += 1
-                tqdm.write(f"predict: {result['error']}", file=sys.stderr)
-            if args.csv:
-                table.writerow(result)
+                text = utils.printable(result["error"])
+                tqdm.write(f"predict: {text}", file=sys.stderr)
+            cells = [str(result.get(column, "")) for column in columns]
+            if args.csv:  # a spreadsheet would take =1+1 for a formula
+                safe = ["'" + c if c[:1] in tuple("=+-@\t\r") else c for c in cells]
+                table.writerow(safe)
             elif args.jsonl:
                 print(json.dumps(result))
             elif args.json:
-                print(before + json.dumps(result), end="")
-                before = ",\n"
+                print("[" if count == 1 else ",", json.dumps(result), sep="\n", end="")
             elif "error" not in result:
-                print(
-                    f"{result['probability']:.3f}  {result['class']}  {result['path']}"
-                )
+                name, path = utils.printable(cells[1]), utils.printable(cells[0])
+                print(f"{result['probability']:.3f}  {name}  {path}")
             sys.stdout.flush()
     finally:  # after Ctrl-C, too: what is printed is a whole list
         if args.json:
             print("\n]" if count else "[]")
-    return count, bad
+    if bad or not count:
+        raise ValueError(f"{bad} of {count} files cannot be used")
 
 
 def run(args: argparse.Namespace) -> None:
-    """The whole program; files that are no images are named as they come."""
-    device = utils.pick_device(args.device)
-    checkpoint = checkpoints.load(args.checkpoint)
-    settings = checkpoint["settings"]
-    model = build(settings, torch.zeros(3), torch.ones(3))
-    model.load_state_dict(checkpoint["model"])
-    loader = DataLoader(
-        data_setup.AnyImages(settings["image_size"]),
-        batch_sampler=batches(find_inputs(args.paths), 16),
-        num_workers=args.workers,
-        collate_fn=list,  # a batch is a list of what the dataset gives
+    """The whole program."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # for names it has no letters for
+    device, checkpoint = (
+        utils.pick_device(args.device),
+        checkpoints.load(args.checkpoint),
     )
-    results = predict(model.to(device), settings["classes"], loader, device)
-    count, bad = show(results, args)
-    if bad or not count:
-        raise SystemExit(f"predict: {bad} of {count} files cannot be used")
+    settings = checkpoint["settings"]
+    try:
+        with torch.device("meta"):  # takes no memory, whatever the file says
+            model = build(settings, torch.zeros(3), torch.ones(3))
+        model.load_state_dict(checkpoint["model"], assign=True)
+    except (AttributeError, LookupError, TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{args.checkpoint}: no model of model_builder.py") from None
+    model = nn.Sequential(model, nn.Softmax(dim=1)).eval()
+    paths, size = find_inputs(args.paths), settings["image_size"]
+    images = data_setup.read_all(paths, size, args.workers)
+    show(predict(model.to(device), settings["classes"], images, device), args)
 
 
 if __name__ == "__main__":
-    run(parse_arguments())
+    sys.exit(utils.run_command("predict", run, parse_arguments()))
