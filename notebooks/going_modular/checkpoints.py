@@ -114,6 +114,10 @@ class Run:
             except (AttributeError, LookupError, TypeError, ValueError, RuntimeError):
                 raise ValueError(f"{self.last} does not fit this model") from None
             self.epoch, self.best_loss = checkpoint["epoch"], checkpoint["best_loss"]
+            if self.best_loss < math.inf and not self.best.exists():
+                raise ValueError(
+                    f"{self.best} is gone: put it back, or use another --out"
+                )
         if not self.first:
             return
         if self.results.exists():

@@ -29,18 +29,19 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add, path, whole = parser.add_argument, utils.path, utils.number(int, 0, 256)
     text = "image, folder (with all below it), or - for a list on standard input"
-    add("paths", nargs="+", metavar="PATH", help=text)
+    add("paths", nargs="*", metavar="PATH", help=text)
     add("--checkpoint", type=path, required=True, help="best.pt or last.pt of train")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print a table with commas")
     form.add_argument("--json", action="store_true", help="print a list in JSON")
     form.add_argument("--jsonl", action="store_true", help="print JSON, line by line")
+    add("--onnx", type=path, help="write the model there: pixels in, probabilities out")
     add("--workers", type=whole, default=0, help="reading threads")
     add("--device", default="auto", help="auto is the accelerator, or cpu without one")
     add("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(argv)
-    if "" in args.paths:
-        parser.error("a path is empty")
+    if "" in args.paths or not (args.paths or args.onnx):
+        parser.error("name an image or a folder, or - for a list on standard input")
     return args
 
 
@@ -53,7 +54,7 @@ def find_inputs(paths: list[str]) -> Iterator[Path]:
                     raise ValueError("the list of paths is UTF-16, save it as UTF-8")
                 # One path, or several with a zero byte between them (find -print0).
                 names = line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n").split(b"\0")
-                names = [os.fsdecode(name) for name in names if name.strip()]
+                names = [os.fsdecode(name) for name in names if name.strip(b"- ")]
                 yield from find_inputs(names)
         elif os.path.isdir(path):
             yield from data_setup.find_files(Path(path))
@@ -111,9 +112,20 @@ def show(results: Iterator[dict], args: argparse.Namespace) -> None:
         raise ValueError(f"{bad} of {count} files cannot be used")
 
 
+def export_onnx(model: nn.Module, size: int, path: Path) -> None:
+    """Writes a model as ONNX for any number of images; of files, over no other kind."""
+    if path.exists() and path.read_bytes()[:1] != b"\x08":
+        raise utils.UsageError(f"--onnx {path}: is there, and is no ONNX file")
+    example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
+    shapes = ({0: torch.export.Dim("batch")},)
+    names = {"input_names": ["images"], "output_names": ["probabilities"]}
+    how = {"dynamic_shapes": shapes, "dynamo": True, "verbose": False}
+    program = torch.onnx.export(model, (example,), **names, **how)
+    checkpoints.write_file(path, program.model_proto.SerializeToString())
+
+
 def run(args: argparse.Namespace) -> None:
     """The whole program."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # for names it has no letters for
     device, checkpoint = (
         utils.pick_device(args.device),
         checkpoints.load(args.checkpoint),
@@ -126,9 +138,12 @@ def run(args: argparse.Namespace) -> None:
     except (AttributeError, LookupError, TypeError, ValueError, RuntimeError):
         raise ValueError(f"{args.checkpoint}: no model of model_builder.py") from None
     model = nn.Sequential(model, nn.Softmax(dim=1)).eval()
-    paths, size = find_inputs(args.paths), settings["image_size"]
-    images = data_setup.read_all(paths, size, args.workers)
-    show(predict(model.to(device), settings["classes"], images, device), args)
+    if args.onnx:
+        export_onnx(model, settings["image_size"], args.onnx)
+    if args.paths:
+        paths, size = find_inputs(args.paths), settings["image_size"]
+        images = data_setup.read_all(paths, size, args.workers)
+        show(predict(model.to(device), settings["classes"], images, device), args)
 
 
 if __name__ == "__main__":

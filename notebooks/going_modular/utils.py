@@ -55,8 +55,8 @@ def path(text: str) -> Path:
 
 
 def printable(text: str) -> str:
-    """Spells out what could mislead a terminal: escapes, broken letters."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    """Spells out what could mislead a terminal: line ends, escapes, broken letters."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def reason(error: Exception) -> str:
@@ -83,9 +83,12 @@ def run_command(name: str, run: Callable, args: argparse.Namespace) -> int:
     """
 
     def say(text: object, *_) -> None:
-        print(f"{name}: {printable(str(text))}", file=sys.stderr)
+        lines = map(printable, str(text).split("\n"))
+        print(f"{name}:", "\n".join(lines), file=sys.stderr)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(sys.stdout, "reconfigure"):  # for names that it has no letters for
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = say

@@ -9,8 +9,8 @@ def fails(*args, **kwargs):
 
 
 if __name__ == "__main__":
-    from going_modular import engine, train  # not when pytest looks for tests
+    from going_modular import engine, train, utils  # not when pytest looks for tests
 
     if os.environ["RANK"] == "1":
         engine.train_epoch = fails
-    sys.exit(train.main(sys.argv[1:]))
+    sys.exit(utils.run_command("train", train.train, train.parse_arguments()))

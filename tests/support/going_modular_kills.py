@@ -22,7 +22,7 @@ def attempt(program, options: list[str], fuse=None) -> int:
     """Starts a training and lights its fuse; returns how it ended, as os.waitpid does."""
     pid = os.fork()
     if pid == 0:
-        os._exit(program.main(options))
+        os._exit(program.utils.run_command("train", program.train, program.parse_arguments(options)))
     if fuse is not None:
         fuse(pid)
     return os.waitpid(pid, 0)[1]
@@ -30,7 +30,8 @@ def attempt(program, options: list[str], fuse=None) -> int:
 
 def main(kills: int, seed: int, options: list[str]) -> None:
     # Before the first fork, and not when pytest looks for tests.
-    import torchvision.transforms.v2  # noqa: F401 (the scripts import it where they augment)
+    import sklearn.model_selection  # noqa: F401 (the scripts import these two where they need them)
+    import torchvision.transforms.v2  # noqa: F401
 
     from going_modular import train
 
