@@ -141,13 +141,13 @@ def compare_outputs(self, test, ref, skip_compare=None):
 
 
 def setup(self):
-    """Starts the kernel; a notebook that writes scripts does so in a copy of its folder."""
+    """Starts the kernel; a notebook that writes scripts does so in a copy of its folder without them."""
     if not any(cell.source.startswith("%%writefile") for cell in self.nb.cells):
         nbval_setup(self)
         return
     self.scratch = tempfile.TemporaryDirectory()
     folder = Path(self.scratch.name, "notebooks")
-    unwanted = shutil.ignore_patterns("*.ipynb", ".*", "__pycache__", "runs", "models")
+    unwanted = shutil.ignore_patterns("*.ipynb", ".*", "__pycache__", "runs", "models", "going_modular")
     shutil.copytree(self.path.parent, folder, ignore=unwanted)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)  # the copy lies outside the course

@@ -13,6 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # From what knows nothing of the course to what knows most of it: nothing imports what stands later.
 LAYERS = (
     "progress_bar",
+    "writing",
     "diagrams",
     "fetch",
     "drawn_fashion",
