@@ -4,6 +4,7 @@
 they are decorators of one. ``test_answers.py`` gives each of them to its check.
 """
 
+import re
 import sys
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ def _note(number, words, answer, **more):
     line = sys._getframe(2).f_lineno
 
     def note(answer):
-        name = getattr(answer, "__name__", "answer").strip("<>_") or "answer"
+        name = re.sub(r" at 0x\w+", "", getattr(answer, "__name__", "answer")).strip("<>_") or "answer"
         ANSWERS.append(Answer(number, words, answer, f"{number}-{name}-{line}", **more))
         return answer
 
