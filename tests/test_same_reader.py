@@ -40,7 +40,7 @@ def test_same_pixels(readers, tmp_path, kind, turn):
     exif = Image.Exif()
     exif[0x0112] = turn  # how the camera was held
     KINDS[kind].save(tmp_path / "a.png", exif=exif)
-    first, second = (read(tmp_path / "a.png") for read in readers)
+    first, second = (reader(tmp_path / "a.png") for reader in readers)
     assert first.mode == second.mode == "RGB"
     assert first.size == ((14, 9) if turn == 1 else (9, 14))
     assert first.tobytes() == second.tobytes()
@@ -48,6 +48,6 @@ def test_same_pixels(readers, tmp_path, kind, turn):
 
 def test_same_refusal(readers, tmp_path):
     (tmp_path / "a.png").write_bytes(b"no image")
-    for read in readers:
+    for reader in readers:
         with pytest.raises(ValueError, match=r"a\.png"):
-            read(tmp_path / "a.png")
+            reader(tmp_path / "a.png")
