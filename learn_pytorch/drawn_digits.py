@@ -66,7 +66,7 @@ def draw_digits(n, seed, digits=range(10)):
         images[chosen] = _drawn(digit, len(chosen), pixels, g)
     light = 0.35 + 0.65 * torch.rand(n, 1, generator=g)  # the exposure, and a grey of the paper
     dark = 0.4 * torch.rand(n, 1, generator=g)
-    noise = 0.13 * torch.randn(images.shape, generator=g)
+    noise = 0.145 * torch.randn(images.shape, generator=g)
     images = dark + (1 - dark) * light * images + noise
     return (images.clamp(0, 1) * 255).to(torch.uint8).reshape(n, SIDE, SIDE, 1), labels
 

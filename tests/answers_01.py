@@ -496,6 +496,20 @@ def with_dataset(model, loss_fn, optimizer, train_loader, val_loader, num_epochs
     return losses
 
 
+@wrong("01.7", "trained in evaluation mode")
+def trusts_the_caller(model, loss_fn, optimizer, train_loader, val_loader, num_epochs):
+    """The mode is right from the second epoch on."""
+    inner = best(train=False)
+    losses, lowest, state = [], float("inf"), None
+    for _ in range(num_epochs):
+        losses += inner(model, loss_fn, optimizer, train_loader, val_loader, 1)
+        model.train()
+        if losses[-1] < lowest:
+            lowest, state = losses[-1], copy.deepcopy(model.state_dict())
+    model.load_state_dict(state)
+    return losses
+
+
 wrong("01.7", "those of the last epoch", best(keep=lambda s: s))
 wrong("01.7", "those of the last epoch", best(keep=dict))
 wrong("01.7", "those of the last epoch", best(load=False))

@@ -596,7 +596,7 @@ def test_only_a_watched_notebook_remembers(monkeypatch, tmp_path):
             client.execute_cell(notebook.cells[0], 0)
         seen.append(output_text(notebook.cells[0]).strip().splitlines()[-1])
         assert somebody or (tmp_path / "progress.json").read_bytes() == before
-    assert seen == ["00.1 passed", "00.1 passed", "0 of 10 passed", "1 of 10 passed"]
+    assert seen == ["00.1 passed", "00.1 passed", "0 of 11 passed", "1 of 11 passed"]
 
 
 # ---------------------------------------------------------------------------------------- the rest
