@@ -1,7 +1,6 @@
 """The scripts of notebook 05, as somebody at a terminal meets them."""
 
 import argparse
-import ast
 import csv
 import importlib
 import io
@@ -33,7 +32,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 from helper_functions import count_parameters
-from stored import LESSONS, ROOT, code_cells, read
+from stored import ROOT
 
 HELPERS = Path(__file__).parent / "support"
 SCRIPTS = ROOT / "notebooks"  # another test holds its going_modular equal to the cells of notebook 05
@@ -1453,24 +1452,3 @@ def scalars(ask, tag):
     if tag not in ask("scalars/tags").get(".", {}):
         return []
     return ask(f"scalars/scalars?run=.&tag={tag}")
-
-
-def definitions(source):
-    """The functions and classes of a text of Python, each as its syntax tree, less docstrings."""
-    kinds, tree = (ast.FunctionDef, ast.ClassDef), ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, kinds) and ast.get_docstring(node) is not None:
-            del node.body[0]
-    return {node.name: ast.dump(node) for node in tree.body if isinstance(node, kinds)}
-
-
-def test_the_scripts_have_the_functions_of_notebook_04():
-    """What 04 teaches and what the scripts run must not drift apart."""
-    notebook = read(next(path for path in LESSONS if path.name.startswith("04")))
-    taught = {}
-    for cell in code_cells(notebook):
-        if not re.search(r"^\s*[%!]", cell.source, re.MULTILINE):
-            taught |= definitions(cell.source)
-    written = definitions((SCRIPTS / "going_modular" / "data_setup.py").read_text(encoding="utf-8"))
-    common = ("to_rgb", "read_image")
-    assert {name: taught.get(name) for name in common} == {name: written[name] for name in common}
