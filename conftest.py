@@ -62,6 +62,7 @@ SECONDS = {
     "notebooks/04": 63,
     "tests/test_any_folder.py": 62,
     "tests/test_going_modular.py": 50,
+    "tests/test_going_modular_safety.py": 50,
     "notebooks/02": 22,
     "tests/test_exercises.py": 21,
     "tests/test_data.py": 10,

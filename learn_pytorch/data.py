@@ -4,9 +4,10 @@
 ``pizza_steak_sushi()`` leaves folders for ``torchvision.datasets.ImageFolder``. Three environment
 variables steer both:
 
-* ``COURSE_DATA``: ``auto`` (the default) takes what is on disk, else a mirror, else downloads, else
-  draws; ``offline`` never opens a connection; ``real`` fetches the real pictures or says why it
-  cannot; ``drawn`` draws.
+* ``COURSE_DATA``: ``auto`` (the default) takes FashionMNIST from disk, else from a mirror, else
+  downloads it, else draws it, and draws the food, so that everybody sees the same pictures in the
+  lessons; ``offline`` does that without any connection; ``real`` fetches the real pictures or says
+  why it cannot; ``drawn`` draws.
 * ``COURSE_DATA_DIR``: where the files go; by default the folder ``data`` in the course.
 * ``COURSE_MIRROR``: a folder or an http address that holds the archives (a USB stick, a server in
   the classroom). It is read, never written.
@@ -17,6 +18,7 @@ variables steer both:
 import io
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -26,6 +28,7 @@ from typing import NamedTuple
 
 from learn_pytorch.fetch import (
     DataError,
+    InTheWay,
     calculate_blob,
     calculate_md5,
     check_blob,
@@ -90,6 +93,8 @@ class _DataSet(NamedTuple):
     unpack: Callable[[Path, bool], None]  # puts the real set into a folder, with or without a connection
     draw: Callable[[Path], None]  # puts the drawn set into a folder
     drawn_kind: str  # all that decides what is drawn, for ``is_complete``
+    kind: str | None = None  # "real" or "drawn"; None: real where it can be had, else drawn
+    to_draw: str = ""  # what the line of the real set says about the drawn one
 
 
 # ------------------------------------------------------------------------------ what notebooks call
@@ -125,24 +130,28 @@ def fashion_mnist(root: str | Path | None = None) -> DataSource:
     return _provide(data_set, root)
 
 
-def pizza_steak_sushi(root: str | Path | None = None) -> DataSource:
+def pizza_steak_sushi(root: str | Path | None = None, *, kind: str | None = None) -> DataSource:
     """Makes sure that pictures of three dishes are on disk, and prints whether they are real or drawn.
 
     Args:
         root: Folder for the files; by default ``$COURSE_DATA_DIR``, else ``data`` in the
             course. The real and the drawn set have a folder each in its ``pizza_steak_sushi``.
+        kind: ``"real"`` for photographs, ``"drawn"`` for pictures that the course draws; by default
+            photographs with ``COURSE_DATA=real``, else drawn ones, whatever else is at hand.
 
     Returns:
         The folder that holds ``train`` and ``test``, each with one folder of JPEG files for each
         of pizza, steak and sushi; and ``"real"`` or ``"drawn"``.
 
     Raises:
-        ValueError: ``COURSE_DATA`` is none of the four choices.
+        ValueError: ``COURSE_DATA`` is none of the four choices, or ``kind`` none of the two.
         DataError: The real set was asked for and cannot be had, the folder cannot be written, or
             somebody put pictures or folders of their own into it.
     """
     from learn_pytorch import drawn_food
 
+    if kind not in (None, "real", "drawn"):
+        raise ValueError(f'kind must be "real", "drawn" or None, got {kind!r}')
     root = _root(root) / "pizza_steak_sushi"
     data_set = _DataSet(
         name="Pizza, steak, sushi",
@@ -153,6 +162,8 @@ def pizza_steak_sushi(root: str | Path | None = None) -> DataSource:
         unpack=lambda folder, connect: _unpack_food(folder, root, connect),
         draw=_draw_food,
         drawn_kind=_drawn(drawn_food.VERSION, counts=FOOD_COUNTS, seeds=FOOD_SEEDS, quality=FOOD_QUALITY),
+        kind=kind or ("real" if _choice() == "real" else "drawn"),
+        to_draw=" (COURSE_DATA=drawn draws them)",
     )
     source = _provide(data_set, root)
     check_nothing_added(source.root)
@@ -163,8 +174,15 @@ def pizza_steak_sushi(root: str | Path | None = None) -> DataSource:
 
 
 def _root(root: str | Path | None) -> Path:
-    root = Path(root or os.environ.get("COURSE_DATA_DIR") or Path(__file__).parent.parent / "data")
-    return root.expanduser().resolve()
+    root = root or os.environ.get("COURSE_DATA_DIR") or Path(__file__).parent.parent / "data"
+    return Path(os.path.expanduser(root)).resolve()
+
+
+def _choice() -> str:
+    choice = os.environ.get("COURSE_DATA") or "auto"
+    if choice not in CHOICES:
+        raise ValueError(f"COURSE_DATA must be one of {', '.join(CHOICES)}, got {choice!r}")
+    return choice
 
 
 def _drawn(version: int, **settings) -> str:
@@ -174,14 +192,14 @@ def _drawn(version: int, **settings) -> str:
 
 def _provide(data_set: _DataSet, root: Path) -> DataSource:
     """Finds, fetches or draws a data set below ``root``, and prints what it is."""
-    choice = os.environ.get("COURSE_DATA") or "auto"
-    if choice not in CHOICES:
-        raise ValueError(f"COURSE_DATA must be one of {', '.join(CHOICES)}, got {choice!r}")
+    choice = _choice()
+    kind = data_set.kind or (choice if choice in ("real", "drawn") else None)
     try:
-        source = _on_disk(data_set, root, choice)
+        source = _on_disk(data_set, root, kind)
         if source is None:
             with locked(root):  # another notebook may have made it while this one waited
-                source = _on_disk(data_set, root, choice) or _make(data_set, root, choice)
+                connect = choice != "offline"
+                source = _on_disk(data_set, root, kind) or _make(data_set, root, kind, connect)
     except OSError as problem:
         raise DataError(
             f"{problem.filename or root}: {problem.strerror or problem}. The data needs about "
@@ -191,43 +209,45 @@ def _provide(data_set: _DataSet, root: Path) -> DataSource:
     train, test = data_set.counts
     counts = f"{train:,} training and {test:,} test images"
     if source.kind == "real":
-        print(f"{data_set.name}: real, {counts}")
+        print(f"{data_set.name}: real, {counts}{data_set.to_draw}")
     else:
         print(f"{data_set.name}: drawn by this course, {counts} (COURSE_DATA=real fetches the real ones)")
     return source
 
 
-def _on_disk(data_set: _DataSet, root: Path, choice: str) -> DataSource | None:
+def _on_disk(data_set: _DataSet, root: Path, kind: str | None) -> DataSource | None:
     """What can be used as it is, without a connection and without writing anything."""
-    if choice != "drawn" and is_complete(root / "real", "real"):
+    if kind != "drawn" and is_complete(root / "real", "real"):
         return DataSource(root / "real", "real")
     # Real archives in a folder at hand are better than a drawn set from a day without them.
-    prefer_real = choice == "real" or (choice != "drawn" and data_set.near())
+    prefer_real = kind == "real" or (kind is None and data_set.near())
     if not prefer_real and is_complete(root / "drawn", data_set.drawn_kind):
         return DataSource(root / "drawn", "drawn")
     return None
 
 
-def _make(data_set: _DataSet, root: Path, choice: str) -> DataSource:
+def _make(data_set: _DataSet, root: Path, kind: str | None, connect: bool) -> DataSource:
     mirror_failed = ""
     drawn_ready = is_complete(root / "drawn", data_set.drawn_kind)
-    mirror = os.environ.get("COURSE_MIRROR")
-    if choice != "drawn":
-        connect = choice == "real" or (choice == "auto" and not drawn_ready)
+    if kind != "drawn":
+        connect = connect and (kind == "real" or not drawn_ready)
         try:
             make_folder(root / "real", "real", lambda folder: data_set.unpack(folder, connect))
             return DataSource(root / "real", "real")
+        except InTheWay:
+            raise
         except DataError as problem:
-            if choice == "real":
+            fault = _mirror_fault()
+            if kind == "real":
                 raise DataError(
                     f"the real {data_set.name} cannot be had: {problem}\n"
-                    f"COURSE_MIRROR ({mirror or 'not set'}) can name a folder or an http address with "
-                    f"{data_set.archives}; COURSE_DATA=drawn draws pictures"
+                    f"COURSE_MIRROR ({_mirror_shown()}{fault and f': {fault}'}) can name a folder or an http "
+                    f"address with {data_set.archives}; COURSE_DATA=drawn draws pictures"
                 ) from problem
             # A mirror may hold one of the sets only; what it holds damaged, or not at all, is worth a word.
             other_set_only = not data_set.near() and (_folders_with_archives(root) or _food_archives(root))
-            if mirror and not other_set_only and (connect or not _is_address(mirror)):
-                mirror_failed = f"COURSE_MIRROR={mirror} did not help: {problem}"
+            if fault or (_mirror() and not other_set_only and (connect or not _is_address(_mirror()))):
+                mirror_failed = f"COURSE_MIRROR={_mirror_shown()} did not help: {fault or problem}"
     if not drawn_ready:
         make_folder(root / "drawn", data_set.drawn_kind, data_set.draw)
     if mirror_failed:
@@ -235,21 +255,57 @@ def _make(data_set: _DataSet, root: Path, choice: str) -> DataSource:
     return DataSource(root / "drawn", "drawn")
 
 
+# ------------------------------------------------------------------------------ mirrors
+
+
+_DAMAGED = "the {} is wrong, or it cannot be read: copy the file again"
+
+
+def _is(path: Path, calculate: Callable[[Path], str], wanted: str) -> bool:
+    """Whether an archive at hand is the right one."""
+    try:
+        return calculate(path) == wanted
+    except OSError:
+        return False
+
+
+def _mirror() -> str:
+    return os.environ.get("COURSE_MIRROR", "").strip()
+
+
+def _mirror_shown() -> str:
+    """For messages: what may be a password, all before an @, is left out."""
+    return re.sub(r"^(\w+://)?[^/].*@", r"\1***@", _mirror()) or "not set"
+
+
+def _mirror_fault() -> str:
+    """What is wrong with the mirror's very name, in words; nothing if there is none."""
+    mirror = _mirror()
+    if "://" in mirror and not mirror.lower().startswith(("http://", "https://")):
+        return "only http and https are understood, and folders"
+    if "://" in mirror and "@" in mirror:
+        return "an address with an @ in it, for a name or a password, is not understood"
+    if mirror and "://" not in mirror and not os.path.isdir(os.path.expanduser(mirror)):
+        return "no such folder; an address would begin with http:// or https://"
+    return ""
+
+
+def _is_address(mirror: str) -> bool:
+    return "://" in mirror
+
+
 def _mirrors(*below: str) -> list[str]:
     """Addresses below a mirror that is a server, each with a slash at its end."""
-    mirror = os.environ.get("COURSE_MIRROR", "").rstrip("/")
-    return [f"{mirror}/{part}" for part in ("", *below)] if _is_address(mirror) else []
+    mirror = _mirror().rstrip("/")
+    usable = _is_address(mirror) and not _mirror_fault()
+    return [f"{mirror}/{part}" for part in ("", *below)] if usable else []
 
 
 def _folders(root: Path, *below: str) -> list[Path]:
     """Folders at hand where archives may lie: a mirror that is a folder, the data, and parts of both."""
-    mirror = os.environ.get("COURSE_MIRROR", "")
-    places = [root] if not mirror or _is_address(mirror) else [Path(mirror).expanduser(), root]
+    mirror = _mirror()
+    places = [root] if not mirror or _is_address(mirror) else [Path(os.path.expanduser(mirror)), root]
     return [place / part for place in places for part in ("", *below)]
-
-
-def _is_address(mirror: str) -> bool:
-    return mirror.startswith(("http://", "https://"))
 
 
 # ------------------------------------------------------------------------------ FashionMNIST
@@ -262,13 +318,13 @@ def _unpack_fashion(folder: Path, root: Path, connect: bool) -> None:
     raw = folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     for name, md5 in FASHION_ARCHIVES.items():
-        archive = next((f / name for f in near if calculate_md5(f / name) == md5), None)
+        archive = next((f / name for f in near if _is(f / name, calculate_md5, md5)), None)
         if archive is None:
             archive = raw / name
             try:
                 download([place + name for place in far], archive, lambda path, md5=md5: check_md5(path, md5))
             except DataError as problem:
-                damaged = "".join(f"\n  {f / name}: the MD5 sum is wrong, copy the file again" for f in near)
+                damaged = "".join(f"\n  {f / name}: {_DAMAGED.format('MD5 sum')}" for f in near)
                 raise DataError(f"{problem}{damaged}") from problem
         unpack_gzip(archive, raw / name.removesuffix(".gz"))
         (raw / name).unlink(missing_ok=True)
@@ -277,7 +333,7 @@ def _unpack_fashion(folder: Path, root: Path, connect: bool) -> None:
 def _folders_with_archives(root: Path) -> list[Path]:
     """The folders at hand that hold all four: a mirror, and what torchvision itself once downloaded."""
     folders = _folders(root, "FashionMNIST/raw")
-    return [f for f in folders if all((f / name).is_file() for name in FASHION_ARCHIVES)]
+    return [f for f in folders if all(os.path.isfile(f / name) for name in FASHION_ARCHIVES)]
 
 
 def _draw_fashion(folder: Path) -> None:
@@ -309,13 +365,14 @@ def _food_counts() -> tuple[int, int]:
 
 def _food_archives(root: Path) -> list[Path]:
     """The archive, wherever it lies at hand."""
-    return [f / FOOD_ARCHIVE for f in [*_folders(root, "data"), root.parent] if (f / FOOD_ARCHIVE).is_file()]
+    folders = [*_folders(root, "data"), root.parent]
+    return [f / FOOD_ARCHIVE for f in folders if os.path.isfile(f / FOOD_ARCHIVE)]
 
 
 def _unpack_food(folder: Path, root: Path, connect: bool) -> None:
     """Unpacks the archive, from a folder at hand or from the network."""
     near = _food_archives(root)
-    archive = next((path for path in near if calculate_blob(path) == FOOD_BLOB), None)
+    archive = next((path for path in near if _is(path, calculate_blob, FOOD_BLOB)), None)
     if archive is None:
         archive = folder / FOOD_ARCHIVE
         mirrors = [place + FOOD_ARCHIVE for place in _mirrors("data/")]
@@ -323,7 +380,7 @@ def _unpack_food(folder: Path, root: Path, connect: bool) -> None:
         try:
             download(far, archive, lambda path: check_blob(path, FOOD_BLOB))
         except DataError as problem:
-            damaged = "".join(f"\n  {path}: the git blob id is wrong, copy the file again" for path in near)
+            damaged = "".join(f"\n  {path}: {_DAMAGED.format('git blob id')}" for path in near)
             raise DataError(f"{problem}{damaged}") from problem
     unpack_zip(archive, folder)
     (folder / FOOD_ARCHIVE).unlink(missing_ok=True)
@@ -335,7 +392,7 @@ def check_nothing_added(folder: Path) -> None:
     ``ImageFolder`` would take each for a part of the data set. Other files do no harm, and what is
     refused is left where it is.
     """
-    files = made(folder)
+    files = [folder / name for name in made(folder)]
     known = {*files, *(parent for path in files for parent in path.parents)}
     for path in sorted(folder.rglob("*")):
         if path not in known and (path.is_dir() or path.suffix.lower() in IMAGE_ENDINGS):

@@ -1,34 +1,41 @@
 """Exercises that check themselves: ``check("00.3", answer)`` and ``progress("00")``.
 
-The checks stand in ``learn_pytorch/checks/notebook_NN.py``, one module for each notebook. This module runs
-them: it keeps a learner's code at arm's length (whatever it raises, changes or never finishes
+The checks stand in ``learn_pytorch/checks/``, in all modules that end in the notebook's number. This module
+runs them: it keeps a learner's code at arm's length (whatever it raises, changes or never finishes
 becomes one line of advice). What was passed is remembered, see ``learn_pytorch/passed.py``.
 """
 
-import _thread
-import contextlib
 import copy
-import dis
-import functools
 import importlib
+import importlib.resources
 import inspect
-import linecache
-import threading
-import types
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from learn_pytorch import passed
+from learn_pytorch import answers, passed
 
-TIME_LIMIT = 60  # seconds for one call of a learner's function; the longest needs about one
+TIME_LIMIT = 30  # seconds for one call of a learner's function; the longest needs about ten
+CAUSE_FROM = 3  # the program as it came is the first that is refused, two attempts are the learner's
 
 NOT_ATTEMPTED, NOT_YET, PASSED = "not attempted yet", "not yet", "passed"
 
 
+HALF_MADE = "a module needs `super().__init__()` before anything else in its own `__init__`"
+
+
 class NotYet(Exception):
-    """The answer is not right yet. The message says what is wrong, not what would be right."""
+    """The answer is not right yet. The message says what is wrong, not what would be right.
+
+    Args:
+        message: What is wrong, or in *Find the bug* how it shows.
+        cause: Why; told only to somebody who has tried twice.
+    """
+
+    def __init__(self, message: str, cause: str = ""):
+        super().__init__(message)
+        self.cause = cause
 
 
 # --------------------------------------------------------------------------- what learners call
@@ -53,18 +60,12 @@ def check(number: str, answer) -> None:
         00.1 not attempted yet
     """
     exercise = _find(number)
-    if _is_stub(answer, exercise.methods):
-        exercise.state, message = NOT_ATTEMPTED, ""
-    else:
-        try:
-            with torch.random.fork_rng(devices=[]), torch.enable_grad(), _one_thread():
-                exercise.examine(answer)
-            exercise.state, message = PASSED, ""
-        except NotYet as problem:
-            exercise.state, message = NOT_YET, f": {problem}"
-        except Exception as error:  # the answer is something that the check did not foresee
-            exercise.state = NOT_YET
-            message = f": the answer cannot be checked, {type(error).__name__}: {_first_line(error)}"
+    exercise.state, problem = verdict(exercise, answer)
+    message = f": {problem}" if problem else ""
+    if exercise.state == NOT_YET:
+        exercise.refused.add(answers.fingerprint(answer))
+        if problem.cause and len(exercise.refused) >= CAUSE_FROM:
+            message += f". The cause: {problem.cause}"
     if exercise.state == PASSED:
         passed.remember(exercise.name)
     print(f"{number} {exercise.state}{message}")
@@ -89,6 +90,7 @@ def progress(notebook: str, reset: bool = False) -> None:
         passed.forget({e.name for e in exercises.values()})
         for e in exercises.values():
             e.state = NOT_ATTEMPTED
+            e.refused.clear()
     earlier = passed.names()
     states = {n: PASSED if e.name in earlier else e.state for n, e in exercises.items()}
     width = max(len(e.title) for e in exercises.values())
@@ -101,11 +103,12 @@ def progress(notebook: str, reset: bool = False) -> None:
 
 
 class Exercise:
-    """One exercise: number, title, the function that examines an answer, the methods of a class, state."""
+    """One exercise: what it is called and asks for, how it stands, which answers have been refused."""
 
-    def __init__(self, number: str, title: str, examine: Callable, methods: tuple[str, ...]):
-        self.number, self.title, self.examine, self.methods = number, title, examine, methods
-        self.state = NOT_ATTEMPTED
+    def __init__(self, number: str, title: str, examine: Callable, methods: tuple[str, ...], wants: str):
+        self.number, self.title, self.examine = number, title, examine
+        self.methods, self.wants = methods, wants
+        self.state, self.refused = NOT_ATTEMPTED, set()
 
     @property
     def name(self) -> str:
@@ -116,32 +119,65 @@ class Exercise:
 _exercises: dict[str, Exercise] = {}
 
 
-def exercise(number: str, title: str, methods: tuple[str, ...] = ()):
+def exercise(number: str, title: str, methods: tuple[str, ...] = (), wants: str = ""):
     """Decorator: makes ``examine(answer)`` the check of an exercise.
 
     ``examine`` raises ``NotYet`` (through ``require``, ``run`` and ``same``) or returns.
 
     Args:
-        number: Such as ``"00.3"``.
+        number: Such as ``"00.3"``; ``"00.C"`` is the capstone, which comes last.
         title: As in the notebook.
         methods: Those that a class has to be given; as long as all of them are empty, nobody
             has attempted the exercise.
+        wants: ``"function"`` or ``"class"``; without it a class where methods are named.
     """
+    wants = wants or ("class" if methods else "function")
 
     def register(examine: Callable) -> Callable:
-        _exercises[number] = Exercise(number, title, examine, methods)
+        _exercises[number] = Exercise(number, title, examine, methods, wants)
         return examine
 
     return register
 
 
-def require(condition, message: str) -> None:
-    """Raises ``NotYet(message)`` unless the condition holds."""
+def verdict(exercise: Exercise, answer) -> tuple[str, NotYet | None]:
+    """How an answer stands, and what is wrong with it. Nothing is printed or remembered."""
+    if answers.is_stub(answer, exercise.methods):
+        return NOT_ATTEMPTED, None
+    try:
+        _right_kind(exercise, answer)
+        with torch.random.fork_rng(devices=[]), torch.enable_grad(), answers.one_thread():
+            exercise.examine(answer)
+    except NotYet as problem:
+        return NOT_YET, problem
+    except Exception as error:  # the answer is something that the check did not foresee
+        said = f"{type(error).__name__}: {answers.first_line(error)}"
+        return NOT_YET, NotYet(f"the answer cannot be checked, {said}")
+    return PASSED, None
+
+
+def require(condition, message: str, cause: str = "") -> None:
+    """Raises ``NotYet`` unless the condition holds.
+
+    Args:
+        condition: What must be true of the answer.
+        message: What is wrong. In *Find the bug*: the symptom, as one meets it at work.
+        cause: Where the symptom comes from. It is told from the third different answer that is
+            refused: the program as it came counts as the first.
+    """
     if not condition:
-        raise NotYet(message)
+        raise NotYet(message, cause)
 
 
-def run(answer: Callable, *args, case: str = "", may_change: tuple[int, ...] = (), **kwargs):
+def run(
+    answer: Callable,
+    *args,
+    case: str = "",
+    may_change: tuple[int, ...] = (),
+    forbid: tuple = (),
+    limit: float | None = None,
+    **kwargs,
+):
     """Calls a learner's function and returns its result.
 
     The function gets the arguments themselves, so that a check can ask whether memory is
@@ -152,14 +188,17 @@ def run(answer: Callable, *args, case: str = "", may_change: tuple[int, ...] = (
         *args, **kwargs: Its arguments.
         case: The input in words, for messages: ``"a video of 5 frames"``.
         may_change: Positions of the arguments that the function is asked to change.
+        forbid: What the text asks to do without: names of PyTorch's functions and methods
+            (``"softmax"``), or classes (``nn.MaxPool2d``).
+        limit: Seconds; ``TIME_LIMIT`` without it.
 
     Raises:
-        NotYet: It is no function, raised an exception, took too long, changed its input or
-            returned nothing.
+        NotYet: It is no function, raised an exception, took too long, changed its input, called
+            what is forbidden or returned nothing.
     """
     require(
         callable(answer),
-        f"expected a function, got {_kind(answer)}: pass the function itself, without parentheses",
+        f"expected a function, got {answers.kind(answer)}: pass the function itself, without parentheses",
     )
     where = f", for {case}" if case else ""
     # Models and optimizers are there to be changed; data is not.
@@ -169,17 +208,27 @@ def run(answer: Callable, *args, case: str = "", may_change: tuple[int, ...] = (
         for i, a in enumerate(args)
         if i not in may_change and isinstance(a, data)
     }
+    calls = answers.Calls(forbid)
     try:
-        with _time_limit():
+        with answers.time_limit(TIME_LIMIT if limit is None else limit), calls:
             result = answer(*args, **kwargs)
     except NotYet:
         raise
     except (Exception, SystemExit) as error:
-        message = f"{_first_line(error)}{_line_of(answer, error)}"
+        if "Module.__init__() call" in str(error) or answers.half_made(getattr(error, "obj", None)):
+            raise NotYet(HALF_MADE + where) from None
+        message = f"{answers.first_line(error)}{answers.line_of(answer, error)}"
         raise NotYet(f"your code raised {type(error).__name__}: {message}{where}") from None
+    used = " and ".join(f"`{name}`" for name in sorted(set(calls.found)))
+    require(not used, f"your code uses {used}, and the text asks to do without{where}")
     for i, original in before.items():
-        require(_equal(args[i], original), f"your code changed its argument number {i + 1}{where}")
-    require(result is not None, f"the result is None: is a `return` missing{where}?")
+        same_as_before = answers.equal(args[i], original)
+        require(same_as_before, f"your code changed its argument number {i + 1}{where}")
+    missing = f"the result is None: is a `return` missing{where}?"
+    if answers.returns_something(answer):
+        missing = f"the result is None: it is what stands behind `return` here{where}"
+    require(result is not None, missing)
+    require(not answers.half_made(result), HALF_MADE + where)
     return result
 
 
@@ -190,39 +239,45 @@ def same(got, want, *, case: str = "", hint: str = "", rtol: float = 1e-4, atol:
         got: The learner's result.
         want: The trusted result: a tensor, a number, a string, or a tuple or list of these.
         case: The input in words, for messages.
-        hint: Added where only the values differ: which mistake gives such values.
+        hint: Which known mistake gives such values, said instead of how far off they are.
         rtol, atol: Relative and absolute tolerance for floats.
 
     Raises:
         NotYet: They differ; the message says in what, and not what would be right.
     """
     where = f", for {case}" if case else ""
-    hint = f": {hint}" if hint else ""
     if isinstance(want, (tuple, list)):
-        require(isinstance(got, (tuple, list)), f"expected {len(want)} values, got {_kind(got)}{where}")
+        require(
+            isinstance(got, (tuple, list)), f"expected {len(want)} values, got {answers.kind(got)}{where}"
+        )
         require(len(got) == len(want), f"expected {len(want)} values, got {len(got)}{where}")
         for i, (g, w) in enumerate(zip(got, want, strict=True)):
             number = f"value {i + 1} of {len(want)}"
-            same(g, w, case=f"{number}, {case}" if case else number, hint=hint[2:], rtol=rtol, atol=atol)
+            same(g, w, case=f"{number}, {case}" if case else number, hint=hint, rtol=rtol, atol=atol)
     elif isinstance(want, torch.Tensor):
-        require(isinstance(got, torch.Tensor), f"expected a tensor, got {_kind(got)}{where}")
+        require(isinstance(got, torch.Tensor), f"expected a tensor, got {answers.kind(got)}{where}")
         shapes = f"shape {tuple(got.shape)}, wanted {tuple(want.shape)}"
         require(got.shape == want.shape, shapes + where)
         require(got.dtype == want.dtype, f"dtype {got.dtype}, wanted {want.dtype}{where}")
         require(got.device == want.device, f"device {got.device}, wanted {want.device}{where}")
-        right = _equal(got, want, rtol=rtol, atol=atol)
-        require(right, f"the shape is right, the values are not{hint}{where}")
+        right = answers.equal(got, want, rtol=rtol, atol=atol)
+        if not right:
+            raise NotYet(f"the shape is right, the values are not: {hint or answers.far(got, want)}{where}")
     elif isinstance(want, (bool, str)) or want is None:
-        require(type(got) is type(want), f"expected a {_kind(want)}, got {_kind(got)}{where}")
+        require(type(got) is type(want), f"expected a {answers.kind(want)}, got {answers.kind(got)}{where}")
+        hint = f": {hint}" if hint else f", it is {got!r}"
         require(got == want, f"the value is not right{hint}{where}")
     elif isinstance(want, (int, float)):
         advice = "; .item() makes a number of it" if isinstance(got, torch.Tensor) else ""
         number = isinstance(got, (int, float)) and not isinstance(got, bool)
-        require(number, f"expected a Python number, got {_kind(got)}{advice}{where}")
-        right = abs(got - want) <= atol + rtol * abs(want) or (got != got and want != want)
-        require(right, f"the value is not right{hint}{where}")
+        require(number, f"expected a Python number, got {answers.kind(got)}{advice}{where}")
+        whole = isinstance(got, int) or not isinstance(want, int)
+        require(whole, f"expected a whole number (int), got {answers.kind(got)}{where}")
+        right = got == want or abs(got - want) <= atol + rtol * abs(want) or (got != got and want != want)
+        if not right:
+            raise NotYet(f"the value is not right: {hint or answers.far(got, want)}{where}")
     else:
-        raise TypeError(f"same() cannot compare with {_kind(want)}")
+        raise TypeError(f"same() cannot compare with {answers.kind(want)}")
 
 
 def fresh_generator() -> torch.Generator:
@@ -243,135 +298,30 @@ def _find(number: str) -> Exercise:
 
 
 def _load(notebook: str) -> dict[str, Exercise]:
-    module = f"learn_pytorch.checks.notebook_{notebook}"
-    try:
-        importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module:  # the checks are there, and something that they need is not
-            raise
-        raise ValueError(f"there are no exercises for notebook {notebook!r}") from None
+    folder = importlib.resources.files("learn_pytorch.checks")
+    found = sorted(f.name.removesuffix(".py") for f in folder.iterdir() if f.name.endswith(f"_{notebook}.py"))
+    if not found or len(str(notebook)) != 2:
+        raise ValueError(f"there are no exercises for notebook {notebook!r}")
+    for module in found:
+        importlib.import_module(f"learn_pytorch.checks.{module}")
     found = {n: e for n, e in _exercises.items() if n.startswith(f"{notebook}.")}
-    return dict(sorted(found.items(), key=lambda item: int(item[0].split(".")[1])))
+    return dict(sorted(found.items(), key=lambda item: _place(item[0])))
 
 
-def _is_stub(answer, methods: tuple[str, ...] = ()) -> bool:
-    """Whether the answer is still what the exercise started with: nothing but ``...``.
+def _place(number: str) -> float:
+    """Where an exercise stands in its notebook: the capstone comes last."""
+    place = number.split(".")[1]
+    return float("inf") if place == "C" else int(place)
 
-    Of a class, the methods that the exercise asks for are looked at. One that is empty may be an
-    answer (``def reset(self): pass``); a stub is where all of them are.
-    """
-    if answer is ... or answer is None:
-        return True
+
+def _right_kind(exercise: Exercise, answer) -> None:
+    """Requires a class where a class is asked for, and none where a function is."""
     if inspect.isclass(answer):
-        asked = [vars(answer)[name] for name in methods if name in vars(answer)]
-        return bool(asked) and all(_is_empty(method) for method in asked)
-    return _is_empty(answer)
-
-
-def _is_empty(function) -> bool:
-    """Whether a function does nothing, or nothing but what every ``__init__`` of a module begins with."""
-    if not isinstance(function, types.FunctionType):
-        return False
-    steps, begins = (
-        [(step.opname, step.argval) for step in dis.get_instructions(f)] for f in (function, _Begins.__init__)
-    )
-    if steps == begins:
-        return True
-    # An empty body compiles to "return None" and nothing else.
-    idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "LOAD_COMMON_CONSTANT"}
-    returned = [value for name, value in steps if "CONST" in name]
-    return all(name in idle for name, _ in steps) and all(r is None for r in returned)
-
-
-class _Begins:
-    """What an ``__init__`` compiles to that does nothing yet."""
-
-    def __init__(self):
-        super().__init__()
-
-
-@contextlib.contextmanager
-def _one_thread():
-    """Keeps PyTorch on one thread: on a busy machine several wait for each other in small operations."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@contextlib.contextmanager
-def _time_limit(seconds: float | None = None):
-    """Raises TimeoutError inside the block when it takes longer than ``seconds``."""
-    seconds = TIME_LIMIT if seconds is None else seconds
-    finished, fired = threading.Event(), threading.Event()
-
-    def interrupt():
-        if not finished.is_set():
-            fired.set()
-            _thread.interrupt_main()
-
-    timer = threading.Timer(seconds, interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except KeyboardInterrupt:
-        if not fired.is_set():
-            raise  # the learner pressed stop
-        raise TimeoutError(f"not finished after {seconds:g} s, is there an endless loop?") from None
-    finally:
-        finished.set()
-        timer.cancel()
-
-
-def _equal(a, b, rtol: float = 0.0, atol: float = 0.0) -> bool:
-    """Equality of data, where NaN equals NaN and shapes never broadcast."""
-    if isinstance(b, np.ndarray):
-        return isinstance(a, np.ndarray) and a.shape == b.shape and np.array_equal(a, b)
-    if isinstance(b, torch.Tensor):
-        if a.shape != b.shape or a.dtype != b.dtype:
-            return False
-        if a.device.type == "meta":
-            return True
-        a, b = a.detach(), b.detach()
-        if b.is_floating_point():
-            return torch.allclose(a.double(), b.double(), rtol=rtol, atol=atol, equal_nan=True)
-        return torch.equal(a, b)
-    if isinstance(b, (list, tuple)):
-        return len(a) == len(b) and all(map(functools.partial(_equal, rtol=rtol, atol=atol), a, b))
-    if isinstance(b, dict):
-        return a.keys() == b.keys() and all(_equal(a[k], b[k], rtol, atol) for k in b)
-    return a == b
-
-
-def _kind(value) -> str:
-    """The kind of a value in a learner's words."""
-    if value is None:
-        return "None"
-    if isinstance(value, torch.Tensor):
-        return f"tensor of shape {tuple(value.shape)}"
-    return type(value).__name__
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "(no message)"
-
-
-def _line_of(answer, error: BaseException) -> str:
-    """Where in the learner's own code the error came up."""
-    code = getattr(inspect.unwrap(answer), "__code__", None)
-    if code is None:  # a class or a module: each method of its own tells where the learner's code is
-        methods = vars(answer if inspect.isclass(answer) else type(answer)).values()
-        code = next((m.__code__ for m in methods if inspect.isfunction(m)), None)
-    last, step = None, error.__traceback__
-    while step is not None:
-        if code is not None and step.tb_frame.f_code.co_filename == code.co_filename:
-            last = step
-        step = step.tb_next
-    if last is None:
-        return ""
-    text = linecache.getline(last.tb_frame.f_code.co_filename, last.tb_lineno).strip()
-    return f" (in `{text}`)" if text else ""
+        name = answer.__name__
+        require(exercise.wants == "class", f"expected a function, got the class {name}")
+    elif exercise.wants == "class":
+        kind = type(answer).__name__
+        made = isinstance(answer, torch.nn.Module) or any(hasattr(answer, m) for m in exercise.methods[1:])
+        message = f"this is an object of {kind}, made already: pass the class itself, without parentheses"
+        require(not made, message)
+        require(False, f"expected a class, got {answers.kind(answer)}")

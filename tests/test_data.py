@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,12 +25,13 @@ from learn_pytorch.data import DataError, fashion_mnist, pizza_steak_sushi
 
 ROOT = Path(data.__file__).parent.parent
 ORIGINAL = dict(vars(data))  # before tests change it
+LOCK = ".learn_pytorch.lock"
 REAL = "FashionMNIST: real, 30 training and 20 test images\n"
 DRAWN = (
     "FashionMNIST: drawn by this course, 30 training and 20 test images "
     "(COURSE_DATA=real fetches the real ones)\n"
 )
-FOOD = "Pizza, steak, sushi: real, 7 training and 4 test images\n"
+FOOD = "Pizza, steak, sushi: real, 7 training and 4 test images (COURSE_DATA=drawn draws them)\n"
 DRAWN_FOOD = (
     "Pizza, steak, sushi: drawn by this course, 7 training and 4 test images "
     "(COURSE_DATA=real fetches the real ones)\n"
@@ -81,6 +83,11 @@ def server(archives, monkeypatch):
     with serving({path.name: path.read_bytes() for path in archives.iterdir()}) as server:
         monkeypatch.setattr(data, "FASHION_ADDRESSES", (server.url,))
         yield server
+
+
+def contents(folder):
+    """Every file below a folder and what is in it, locks left out."""
+    return {name: (folder / name).read_bytes() for name in files_in(folder) if Path(name).name != LOCK}
 
 
 def files_in(folder):
@@ -185,7 +192,7 @@ def test_a_server_with_something_else(server, archives, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_DATA", "real")
     with pytest.raises(DataError, match=f"cannot be had: no download of {name}\n.*the MD5 sum is wrong"):
         fashion_mnist()
-    assert files_in(tmp_path / "data") in ([], [".lock"]), "nothing that looks finished is left"
+    assert files_in(tmp_path / "data") in ([], [LOCK]), "nothing that looks finished is left"
     monkeypatch.setenv("COURSE_DATA", "auto")
     assert fashion_mnist().kind == "drawn"
     server.files[name] = good
@@ -297,12 +304,14 @@ def test_unknown_choice_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "missing", "unmarked"])
 @pytest.mark.parametrize("kind", ["real", "drawn"])
-def test_damaged_files_are_replaced(archives, monkeypatch, kind, damage):
+def test_damaged_files_are_named_and_missing_ones_made(archives, monkeypatch, tmp_path, kind, damage):
+    """A file that is not as it was may be damaged, or the user's: nobody but the user knows."""
     monkeypatch.setenv("COURSE_MIRROR", str(archives))
     monkeypatch.setenv("COURSE_DATA", kind)
     root = fashion_mnist().root
     path = root / "FashionMNIST" / "raw" / "t10k-images-idx3-ubyte"
     good = path.read_bytes()
+    in_the_way = path
     if damage == "truncated":
         path.write_bytes(good[:-1])
     elif damage == "foreign":
@@ -311,6 +320,13 @@ def test_damaged_files_are_replaced(archives, monkeypatch, kind, damage):
         path.unlink()
     else:
         (root / "complete.json").write_text("[]")
+        in_the_way = root
+    if damage != "missing":
+        left = contents(tmp_path)
+        with pytest.raises(DataError, match=f"^{re.escape(str(in_the_way))} is not as the course left it"):
+            fashion_mnist()
+        assert contents(tmp_path) == left
+        shutil.move(in_the_way, tmp_path / "elsewhere")
     assert fashion_mnist().root == root
     assert path.read_bytes() == good
 
@@ -322,8 +338,8 @@ def test_damaged_archives_in_a_mirror(archives, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_DATA", "real")
     with pytest.raises(DataError) as refused:
         fashion_mnist()
-    assert f"{path}: the MD5 sum is wrong, copy the file again" in str(refused.value)
-    assert files_in(tmp_path / "data") in ([], [".lock"])
+    assert f"{path}: the MD5 sum is wrong, or it cannot be read: copy the file again" in str(refused.value)
+    assert files_in(tmp_path / "data") in ([], [LOCK])
     monkeypatch.setenv("COURSE_DATA", "auto")
     with pytest.warns(UserWarning, match="COURSE_MIRROR=.* did not help"):
         assert fashion_mnist().kind == "drawn"
@@ -341,7 +357,9 @@ def test_a_mirror_with_the_other_set_only(archives, monkeypatch, tmp_path, capsy
 def test_a_mirror_without_archives(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_MIRROR", str(tmp_path / "not here"))
     monkeypatch.setenv("COURSE_DATA", "real")
-    with pytest.raises(DataError, match=r"cannot be had: no download of train-images(.|\n)*not here"):
+    with pytest.raises(
+        DataError, match=r"cannot be had: no download of train-images(.|\n)*not here: no such"
+    ):
         fashion_mnist()
 
 
@@ -375,13 +393,25 @@ def photographs(monkeypatch, tmp_path):
 def test_food_from_a_mirror_that_is_a_folder(photographs, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_MIRROR", str(photographs))
     before = files_in(photographs)
-    for choice in ("auto", "real", "offline"):
-        monkeypatch.setenv("COURSE_DATA", choice)
-        source = pizza_steak_sushi()
-        assert source.kind == "real"
-        assert capsys.readouterr().out == FOOD
+    monkeypatch.setenv("COURSE_DATA", "real")
+    source = pizza_steak_sushi()
+    assert source.kind == "real"
+    assert capsys.readouterr().out == FOOD
     assert files_in(photographs) == before, "a mirror is never written"
     assert files_in(source.root) == sorted([*FOOD_FILES, "complete.json"])
+
+
+@pytest.mark.parametrize("choice", ["auto", "real", "drawn", "offline"])
+def test_food_is_drawn_unless_somebody_asks_for_photographs(photographs, monkeypatch, capsys, choice):
+    """So that text and outputs of a lesson agree everywhere, whatever is at hand or on disk."""
+    monkeypatch.setenv("COURSE_MIRROR", str(photographs))
+    monkeypatch.setenv("COURSE_DATA", choice)
+    for kind in (None, "real", None, "drawn", "real"):
+        wanted = kind or ("real" if choice == "real" else "drawn")
+        assert pizza_steak_sushi(kind=kind).kind == wanted
+        assert capsys.readouterr().out == (FOOD if wanted == "real" else DRAWN_FOOD)
+    with pytest.raises(ValueError, match=r'kind must be "real", "drawn" or None, got \'photos\''):
+        pizza_steak_sushi(kind="photos")
 
 
 @pytest.mark.parametrize("place", ["usb stick/data", "data", "data/pizza_steak_sushi"])
@@ -389,17 +419,18 @@ def test_food_from_other_folders_at_hand(photographs, monkeypatch, tmp_path, pla
     (tmp_path / place).mkdir(parents=True, exist_ok=True)
     shutil.move(photographs / "pizza_steak_sushi.zip", tmp_path / place)
     monkeypatch.setenv("COURSE_MIRROR", str(photographs))
-    assert pizza_steak_sushi().kind == "real"
+    assert pizza_steak_sushi(kind="real").kind == "real"
 
 
 def test_food_from_a_mirror_that_is_a_server(server, photographs, monkeypatch):
     server.files["data/pizza_steak_sushi.zip"] = (photographs / "pizza_steak_sushi.zip").read_bytes()
     monkeypatch.setenv("COURSE_MIRROR", server.url)
     monkeypatch.setenv("COURSE_DATA", "offline")
-    assert pizza_steak_sushi().kind == "drawn"
+    with pytest.raises(DataError, match="no address to fetch it from"):
+        pizza_steak_sushi(kind="real")
     assert not server.requests, "offline opens no connection"
-    monkeypatch.setenv("COURSE_DATA", "real")
-    source = pizza_steak_sushi()
+    monkeypatch.setenv("COURSE_DATA", "auto")
+    source = pizza_steak_sushi(kind="real")
     assert source.kind == "real"
     assert files_in(source.root) == sorted([*FOOD_FILES, "complete.json"]), "the archive is not kept"
     assert server.requests == ["/pizza_steak_sushi.zip", "/data/pizza_steak_sushi.zip"]
@@ -409,7 +440,7 @@ def test_food_whose_blob_id_is_wrong_is_not_taken(server, photographs, monkeypat
     good = (photographs / "pizza_steak_sushi.zip").read_bytes()
     server.files.update(first=good[:-1] + b"!", second=good)
     monkeypatch.setattr(data, "FOOD_ADDRESSES", (f"{server.url}first", f"{server.url}second"))
-    assert pizza_steak_sushi().kind == "real"
+    assert pizza_steak_sushi(kind="real").kind == "real"
     assert server.requests == ["/first", "/second"]
     monkeypatch.setattr(data, "FOOD_ADDRESSES", (f"{server.url}first",))
     (photographs / "pizza_steak_sushi.zip").write_bytes(good + b"!")
@@ -418,28 +449,18 @@ def test_food_whose_blob_id_is_wrong_is_not_taken(server, photographs, monkeypat
     with pytest.raises(DataError, match="real Pizza, steak, sushi cannot be had") as refused:
         pizza_steak_sushi(tmp_path / "other")
     assert f"{server.url}first: the git blob id is wrong" in str(refused.value)
-    assert f"{photographs / 'pizza_steak_sushi.zip'}: the git blob id is wrong, copy" in str(refused.value)
-    assert files_in(tmp_path / "other") in ([], ["pizza_steak_sushi/.lock"])
-    monkeypatch.setenv("COURSE_DATA", "auto")
-    with pytest.warns(UserWarning, match="COURSE_MIRROR=.* did not help"):
-        assert pizza_steak_sushi(tmp_path / "other").kind == "drawn"
+    assert f"{photographs / 'pizza_steak_sushi.zip'}: the git blob id is wrong, or" in str(refused.value)
+    assert files_in(tmp_path / "other") in ([], [f"pizza_steak_sushi/{LOCK}"])
 
 
-@pytest.mark.parametrize("damage", ["truncated", "missing", "unmarked"])
 @pytest.mark.parametrize("kind", ["real", "drawn"])
-def test_damaged_pictures_are_replaced(photographs, monkeypatch, kind, damage):
+def test_missing_pictures_are_made_anew(photographs, monkeypatch, kind):
     monkeypatch.setenv("COURSE_MIRROR", str(photographs))
-    monkeypatch.setenv("COURSE_DATA", kind)
-    root = pizza_steak_sushi().root
+    root = pizza_steak_sushi(kind=kind).root
     path = next((root / "train" / "steak").iterdir())
     good = path.read_bytes()
-    if damage == "truncated":
-        path.write_bytes(good[:-1])
-    elif damage == "missing":
-        path.unlink()
-    else:
-        (root / "complete.json").write_text("{}")
-    assert pizza_steak_sushi().root == root
+    path.unlink()
+    assert pizza_steak_sushi(kind=kind).root == root
     assert path.read_bytes() == good
 
 
@@ -486,7 +507,178 @@ def test_food_on_a_full_disk(monkeypatch, tmp_path):
     )
     with files_of_at_most(5000), pytest.raises(DataError, match=r"(?s)data.*about 50 MB.*free some space"):
         pizza_steak_sushi()
-    assert files_in(tmp_path / "data") in ([], ["pizza_steak_sushi/.lock"])
+    assert files_in(tmp_path / "data") in ([], [f"pizza_steak_sushi/{LOCK}"])
+
+
+# ------------------------------------------------------------------------------ what is the user's
+
+
+def put(path, text="years of work"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def link(path, target):
+    target.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target, target_is_directory=True)
+
+
+# What somebody has in the folder that COURSE_DATA_DIR names, and what the message is to name.
+OWN = {
+    "a folder drawn": (lambda d: put(d / "drawn" / "thesis.txt"), "drawn"),
+    "a folder real": (lambda d: put(d / "real" / "photos" / "holiday.jpg"), "real"),
+    "a folder drawn.partial": (lambda d: put(d / "drawn.partial" / "thesis.txt"), "drawn.partial"),
+    "a folder real.partial": (lambda d: put(d / "real.partial" / "new" / "thesis.txt"), "real.partial"),
+    "a file drawn": (lambda d: put(d / "drawn"), "drawn"),
+    "a file real.partial": (lambda d: put(d / "real.partial"), "real.partial"),
+    "a mark of their own": (lambda d: put(d / "real" / "complete.json", '{"tasks": "all"}'), "real"),
+    "pictures in its layout": (lambda d: put(d / "drawn" / "train" / "pizza" / "1.jpg"), "drawn"),
+    "archives in its layout": (lambda d: put(d / "real" / "FashionMNIST" / "raw" / "mine"), "real"),
+    "a link to a folder": (lambda d: link(d / "drawn", d.parent / "elsewhere"), "drawn"),
+    "a link that leads nowhere": (lambda d: (d / "real").symlink_to(d / "nowhere"), "real"),
+    "a link for a partial": (lambda d: link(d / "drawn.partial", d.parent / "elsewhere"), "drawn.partial"),
+}
+
+
+@pytest.mark.parametrize("find", [fashion_mnist, pizza_steak_sushi])
+@pytest.mark.parametrize("case", OWN)
+def test_what_is_the_users_is_named_and_left_alone(archives, photographs, monkeypatch, tmp_path, find, case):
+    monkeypatch.setenv("COURSE_MIRROR", str(archives))
+    make, name = OWN[case]
+    monkeypatch.setenv("COURSE_DATA", name.split(".")[0])
+    folder = tmp_path / "data" / ("pizza_steak_sushi" if find is pizza_steak_sushi else "")
+    folder.mkdir(parents=True)
+    try:
+        make(folder)
+    except OSError:
+        pytest.skip("this system makes no links")
+    before = contents(tmp_path)
+    with pytest.raises(
+        DataError, match=f"^{re.escape(str(folder / name))} is not as the course left it.*move"
+    ):
+        find()
+    assert contents(tmp_path) == before and os.path.lexists(folder / name)
+    os.rename(folder / name, tmp_path / "moved")
+    before = contents(tmp_path)
+    find()
+    assert before.items() <= contents(tmp_path).items()
+
+
+@pytest.mark.parametrize("find", [fashion_mnist, pizza_steak_sushi])
+def test_what_is_put_into_a_made_folder_stays(monkeypatch, find):
+    """A model, notes, and a file of the course's that somebody changed: when a drawing has a new version."""
+    monkeypatch.setenv("COURSE_DATA", "drawn")
+    root = find().root
+    files = [path for path in sorted(root.rglob("*")) if path.is_file() and path.name != "complete.json"]
+    put(files[0].parent / "model.pt")
+    put(files[-1], "better than before")
+    (root / files[1].parent / "deep" / "deeper").mkdir(parents=True)
+    monkeypatch.setattr(drawn_fashion, "VERSION", 0)
+    monkeypatch.setattr(drawn_food, "VERSION", 0)
+    before = contents(root)
+    with pytest.raises(DataError, match=f"^{re.escape(str(files[-1]))} is not as the course left it"):
+        find()
+    assert contents(root) == before
+    os.rename(files[-1], root / "mine.txt")
+    with contextlib.suppress(DataError):  # the folders are no part of the data
+        find()
+    assert (root / "mine.txt").read_text() == "better than before"
+    assert (files[0].parent / "model.pt").read_text() == "years of work" and files[-1].exists()
+
+
+def test_a_picture_of_ones_own_survives_a_new_version(monkeypatch):
+    root = pizza_steak_sushi().root
+    put(root / "train" / "pizza" / "mine.jpg")
+    monkeypatch.setattr(drawn_food, "VERSION", 0)
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"mine.jpg is no part of the data"):
+            pizza_steak_sushi()
+        assert (root / "train" / "pizza" / "mine.jpg").read_text() == "years of work"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows makes links only for administrators")
+@pytest.mark.parametrize("name", ["", "drawn", "drawn/FashionMNIST"])
+def test_data_that_somebody_moved_and_linked(monkeypatch, tmp_path, name):
+    """Where all is there it is used, and not written."""
+    monkeypatch.setenv("COURSE_DATA", "drawn")
+    root = fashion_mnist().root
+    shutil.move(tmp_path / "data" / name, tmp_path / "elsewhere")
+    (tmp_path / "data" / name).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    before = contents(tmp_path)
+    monkeypatch.setattr(data, "locked", None)
+    assert pixels(fashion_mnist()) and fashion_mnist().root in (root, tmp_path / "elsewhere" / "drawn")
+    assert contents(tmp_path) == before
+
+
+def test_the_lock_empties_nobodys_file(tmp_path):
+    put(tmp_path / "data" / ".lock")
+    fashion_mnist()
+    assert (tmp_path / "data" / ".lock").read_text() == "years of work"
+
+
+# ------------------------------------------------------------------------------ mirrors
+
+
+SPELLINGS = {
+    "/no/such/place": "no such folder; an address would begin with http",
+    "localhost:8000": "no such folder; an address would begin with http",
+    "~nobody-here/x": "no such folder",
+    "ftp://127.0.0.1/": "only http and https are understood",
+    "file:///tmp": "only http and https are understood",
+    "http://me:hush@127.0.0.1:9/x": "an address with an @ in it",
+    "http://me:hu/sh@127.0.0.1:9/x": "an address with an @ in it",
+    "ftp://me:hush@127.0.0.1/": "only http and https",
+    "me:hush@127.0.0.1:9": "no such folder",
+}
+
+
+@pytest.mark.parametrize("choice", ["auto", "real", "offline"])
+@pytest.mark.parametrize("mirror", SPELLINGS)
+def test_a_mirror_that_cannot_be_one(monkeypatch, recwarn, mirror, choice):
+    """It is said in words, and a password never."""
+    monkeypatch.setenv("COURSE_MIRROR", mirror)
+    monkeypatch.setenv("COURSE_DATA", choice)
+    if choice == "real":
+        with pytest.raises(DataError) as refused:
+            fashion_mnist()
+        said = str(refused.value)
+    else:
+        assert fashion_mnist().kind == "drawn"
+        said = str(recwarn.pop(UserWarning).message)
+    assert SPELLINGS[mirror] in said and "hush" not in said and "hu/sh" not in said
+    assert mirror.split("@")[-1] in said
+
+
+def test_the_scheme_in_capitals(server, monkeypatch):
+    monkeypatch.setattr(data, "FASHION_ADDRESSES", ())
+    monkeypatch.setenv("COURSE_MIRROR", server.url.replace("http", "HTTP"))
+    assert fashion_mnist().kind == "real"
+
+
+@pytest.mark.parametrize("fault", ["a folder", "unreadable"])
+def test_a_mirror_that_cannot_be_read(archives, monkeypatch, fault):
+    """It is the mirror that is named, not the disk."""
+    path = archives / "t10k-labels-idx1-ubyte.gz"
+    calculate = data.calculate_md5
+    if fault == "a folder":
+        path.unlink()
+        path.mkdir()
+    else:  # also for root, who may read all
+
+        def refusing(file):
+            if file == path:
+                raise PermissionError(13, "Permission denied", str(file))
+            return calculate(file)
+
+        monkeypatch.setattr(data, "calculate_md5", refusing)
+    monkeypatch.setenv("COURSE_MIRROR", str(archives))
+    monkeypatch.setenv("COURSE_DATA", "real")
+    with pytest.raises(DataError, match="the real FashionMNIST cannot be had") as refused:
+        fashion_mnist()
+    assert (f"{path}: the MD5 sum is wrong, or it cannot be read" in str(refused.value)) == (
+        fault != "a folder"
+    )
 
 
 # ------------------------------------------------------------------------------ disk and neighbours
@@ -519,7 +711,7 @@ def test_a_read_only_folder():
 def test_a_full_disk(tmp_path):
     with files_of_at_most(5000), pytest.raises(DataError, match=r"(?s)data.*free some space"):
         fashion_mnist()
-    assert files_in(tmp_path / "data") in ([], [".lock"])
+    assert files_in(tmp_path / "data") in ([], [LOCK])
     assert fashion_mnist().kind == "drawn"
 
 

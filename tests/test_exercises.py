@@ -14,11 +14,11 @@ import torch
 from nbclient import NotebookClient
 
 import refresh
-from learn_pytorch import exercises, passed
+from learn_pytorch import answers, exercises, passed
 from learn_pytorch.exercises import NotYet, check, exercise, fresh_generator, progress, require, run, same
 from stored import LESSONS, ROOT, code_cells, output_text, read, tags
 
-VERDICT = re.compile(r"^(\d\d\.\d+) (passed|not attempted yet|not yet: .*)$", re.MULTILINE)
+VERDICT = re.compile(r"^(\d\d\.(?:\d+|C)) (passed|not attempted yet|not yet: .*)$", re.MULTILINE)
 NUMBERS = [number for path in LESSONS for number in exercises._load(path.name[:2])]
 
 
@@ -64,7 +64,7 @@ def cells_of(number, cells):
     own = []
     for cell in cells:
         own.append(cell)
-        found = re.search(r'^check\("([\d.]+)"', cell.source, re.MULTILINE)
+        found = re.search(r'^check\("([\d.C]+)"', cell.source, re.MULTILINE)
         if found and found[1] == number:
             return own
         own = [] if found else own
@@ -239,7 +239,7 @@ def annotated_stub(x: torch.Tensor) -> torch.Tensor: ...
         (in_place, "not yet: your code changed its argument number 1, for a 3×4 matrix"),
         (indexes, "not yet: your code raised IndexError: index 17 is out of bounds"),
         (indexes, "(in `return x[17]`)"),
-        (endless, "not finished after 2 s, is there an endless loop?"),
+        (endless, "not finished after 2 s: is there an endless loop, or a slow one?"),
     ],
 )
 def test_verdicts(doubling, capsys, answer, verdict):
@@ -377,7 +377,7 @@ class Elsewhere(Finished):
     ],
 )
 def test_a_class_is_a_stub_while_all_that_is_asked_for_is_empty(answer, is_stub):
-    assert exercises._is_stub(answer, ("__init__", "forward")) == is_stub
+    assert answers.is_stub(answer, ("__init__", "forward")) == is_stub
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.name)
@@ -596,7 +596,7 @@ def test_only_a_watched_notebook_remembers(monkeypatch, tmp_path):
             client.execute_cell(notebook.cells[0], 0)
         seen.append(output_text(notebook.cells[0]).strip().splitlines()[-1])
         assert somebody or (tmp_path / "progress.json").read_bytes() == before
-    assert seen == ["00.1 passed", "00.1 passed", "0 of 10 passed", "1 of 10 passed"]
+    assert seen == ["00.1 passed", "00.1 passed", "0 of 11 passed", "1 of 11 passed"]
 
 
 # ---------------------------------------------------------------------------------------- the rest
@@ -632,7 +632,7 @@ def test_checks_have_names_and_say_what_they_check():
     [
         ((1, 2), (1, 2, 3), "expected 3 values, got 2"),
         (1, (1, 2), "expected 2 values, got int"),
-        ((1, 3), (1, 2), "the value is not right, for value 2 of 2"),
+        ((1, 3), (1, 2), "the value is not right: off by 1, for value 2 of 2"),
         (torch.tensor(1.0), 1.0, "expected a Python number, got tensor of shape (); .item()"),
         (True, 1, "expected a Python number, got bool"),
         (1, True, "expected a bool, got int"),
@@ -663,3 +663,175 @@ def test_answers_of_a_lesson_survive_in_a_notebook():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     refresh.execute(notebook, LESSONS[0].parent)
     assert "(in `y = x + 1`)" in output_text(notebook.cells[-1])
+
+
+# ----------------------------------------------------------------- forbidden calls, distances, causes
+
+
+def softmax_by_layer(z):
+    return torch.nn.Softmax(dim=1)(z)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda z: z.softmax(1),
+        lambda z: torch.softmax(z, 1),
+        lambda z: torch.nn.functional.softmax(z, dim=1),
+        softmax_by_layer,
+        lambda z: torch.nn.MaxPool1d(1)(z),
+    ],
+)
+def test_forbidden_calls_are_seen_in_any_form(answer):
+    forbid = ("softmax", torch.nn.MaxPool1d)
+    with pytest.raises(NotYet, match=r"your code uses `(softmax|MaxPool1d)`, and the text asks"):
+        run(answer, torch.rand(2, 3), forbid=forbid)
+    assert torch.nn.MaxPool1d.__init__.__name__ == "__init__", "as it was"
+    assert isinstance(torch.nn.MaxPool1d(2), torch.nn.MaxPool1d)
+
+
+def test_what_is_not_forbidden_is_allowed():
+    """Nor is what the check itself hands out: a model that calls it, a loss."""
+
+    def given(z):
+        with answers.not_the_learners():
+            return z.softmax(1)
+
+    assert run(lambda z: given(z) + z.exp(), torch.rand(2, 3), forbid=("softmax",)).shape == (2, 3)
+    assert not run(lambda z: z.softmax(1), torch.rand(2, 3)).isnan().any()
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "message"),
+    [
+        ([[1.0, 2], [3, 7]], [[1.0, 2], [3, 4]], "the values are not: off by up to 3, at [1, 1]"),
+        ([1.0, torch.nan], [1.0, 2], "the values are not: NaN, at [1]"),
+        ([1.0, 2], [torch.nan, 2], "a number where NaN is wanted, at [0]"),
+        ([torch.inf, 0], [0.0, 0], "off by up to inf, at [0]"),
+        (5.0, 3.0, "off by up to 2"),
+        ([True, False], [True, True], "off by up to 1, at [1]"),
+    ],
+)
+def test_same_says_where_and_how_far(got, want, message):
+    with pytest.raises(NotYet) as refusal:
+        same(torch.tensor(got), torch.tensor(want))
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "message"),
+    [
+        (3.5, 3.0, "the value is not right: off by 0.5"),
+        (float("nan"), 3.0, "it is NaN"),
+        (float("inf"), 3.0, "off by inf"),
+        ("b", "a", "the value is not right, it is 'b'"),
+        (32.0, 32, "expected a whole number (int), got float"),
+    ],
+)
+def test_same_says_of_numbers_how_far(got, want, message):
+    with pytest.raises(NotYet) as refusal:
+        same(got, want)
+    assert message in str(refusal.value)
+
+
+def test_a_hint_stands_in_place_of_the_distance():
+    with pytest.raises(NotYet, match=r"the values are not: squared, for x$"):
+        same(torch.ones(2), torch.zeros(2), hint="squared", case="x")
+
+
+def three_programs():
+    def first(x):
+        return x + 1
+
+    def second(x):
+        return x + 2
+
+    def third(x):
+        return x + 3
+
+    return first, second, third
+
+
+def test_the_cause_is_told_after_two_attempts(doubling, monkeypatch, capsys):
+    @exercise("99.2", "Find the bug: the cause")
+    def examine(answer):
+        require(run(answer, 1) == 2 and False, "the loss is 3", cause="a zero too many")
+
+    def told():
+        return "a zero" in capsys.readouterr().out
+
+    first, second, third = three_programs()
+    for answer, says_why in ((first, False), (first, False), (three_programs()[0], False), (second, False)):
+        check("99.2", answer)
+        assert told() == says_why
+    check("99.2", third)
+    assert told()
+    check("99.2", first)
+    assert told(), "from now on"
+    progress("99", reset=True)
+    capsys.readouterr()
+    check("99.2", third)
+    assert not told(), "and a new start is one"
+
+
+def test_a_changed_answer_has_another_fingerprint():
+    def of(factor):
+        return lambda x: x * factor
+
+    class A:
+        def step(self):
+            return 1
+
+    class B:
+        def step(self):
+            return 2
+
+    different = [of(1), of(2), A, B, *three_programs(), 1, 2, None, torch.ones(2)]
+    assert len({answers.fingerprint(a) for a in different}) == len(different)
+    assert answers.fingerprint(of(1)) == answers.fingerprint(of(1))
+
+
+class Forgets(torch.nn.Module):
+    def __init__(self):
+        self.rate = 1
+
+    def forward(self, x):
+        return x
+
+
+class ForgetsAndAssigns(Forgets):
+    def __init__(self):
+        self.layer = torch.nn.Linear(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Forgets, "a module needs `super().__init__()` before anything else"),
+        (ForgetsAndAssigns, "a module needs `super().__init__()` before anything else"),
+        (Finished(), "this is an object of Finished, made already: pass the class itself"),
+        (lambda: Finished(), "expected a class, got function"),
+        (Finished, ""),
+    ],
+)
+def test_classes(doubling, capsys, answer, message):
+    @exercise("99.3", "A module", methods=("__init__", "forward"))
+    def examine(answer):
+        same(run(run(answer), torch.ones(1)), 2 * torch.ones(1))
+
+    check("99.3", answer)
+    out = capsys.readouterr().out
+    assert message in out and ("passed" in out) == (not message)
+
+
+def test_a_class_is_no_function(doubling, capsys):
+    assert doubling(Finished, capsys) == "not yet: expected a function, got the class Finished"
+
+
+def test_none_behind_a_return(doubling, capsys):
+    verdict = doubling(lambda x: x.clone().requires_grad_().grad, capsys)
+    assert "it is what stands behind `return` here" in verdict
+
+
+def test_the_capstone_comes_last():
+    assert sorted(["99.10", "99.C", "99.2"], key=exercises._place) == ["99.2", "99.10", "99.C"]

@@ -266,10 +266,7 @@ def test_sections_that_are_referred_to_exist(path):
         assert found, f"{lesson.name} has no section {section}"
 
 
-PATHS = [p for p in LESSONS if p.name[:2] in ("00", "01", "02", "03", "05")]
-
-
-@by_name(PATHS)
+@by_name(LESSONS)
 def test_the_main_path_is_short(path):
     """What stands before the exercises; what is optional follows them, and is half as long at most."""
     cells = read(path).cells

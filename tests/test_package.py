@@ -17,6 +17,8 @@ LAYERS = (
     "diagrams",
     "fetch",
     "drawn_fashion",
+    "drawn_digits",
+    "drawn_curves",
     "drawn_food.outlines",
     "drawn_food.surfaces",
     "drawn_food.canvas",
@@ -28,7 +30,10 @@ LAYERS = (
     "drawn_food",
     "data",
     "passed",
+    "answers",
     "exercises",
+    "spies",
+    "planted",
     "checks",
 )
 

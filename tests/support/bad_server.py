@@ -20,8 +20,16 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def log_message(self, *args):
         """Nothing on the screen."""
+
+    def drip(self, data):
+        for byte in data:
+            if self.server.stop.wait(0.2):
+                return
+            self.wfile.write(bytes([byte]))
 
     def do_GET(self):
         manner, data = self.server.manner, self.server.files.get(self.path.lstrip("/"))
@@ -32,14 +40,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if data is None or manner == "404":
             self.send_error(404)
             return
+        if manner == "drips its headers":
+            self.drip(b"HTTP/1.1 200 OK\r\nX-Long: " + bytes(100))
+            return
         self.send_response(200)
+        if manner == "drips a chunk's size":
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.drip(b"0" * 100)
+            return
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if manner == "drips":
-            for byte in data:
-                if self.server.stop.wait(0.2):
-                    return
-                self.wfile.write(bytes([byte]))
+            self.drip(data)
         elif manner == "cuts off":
             self.wfile.write(data[: len(data) // 2])
         elif manner == "wrong bytes":
