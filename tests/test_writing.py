@@ -51,13 +51,13 @@ def test_the_same_line_is_printed_on_every_run(cells, tmp_path, capsys):
 
 
 def test_the_readers_version_is_kept_each_time(cells, tmp_path, capsys):
-    for mine in ("mine\r\n", "other\n", "caf\xe9\n"):
+    for mine in ("mine\r\n", "other\n", "\xe9\xe8\n"):
         cells("writefile a.py", FIRST)
         (tmp_path / "a.py").write_bytes(mine.encode("latin-1"))
     cells("writefile a.py", FIRST)
     names = ["a_mine.py", "a_mine_2.py", "a_mine_3.py"]
     kept = [(tmp_path / name).read_bytes() for name in names]
-    assert kept == [b"mine\r\n", b"other\n", b"caf\xe9\n"]
+    assert kept == [b"mine\r\n", b"other\n", b"\xe9\xe8\n"]
     said = capsys.readouterr().out
     assert all(f"your version is kept as {name}\n" in said for name in names)
 
