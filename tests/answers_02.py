@@ -331,7 +331,7 @@ wrong("02.5", "divided by a number of rows", part(fit, size="mean"))
 wrong("02.5", "a short batch counts too much", part(fit, size="batches"))
 wrong("02.5", "gradients of earlier batches", part(fit, zero=None))
 wrong("02.5", "the value is not right", part(fit, zero="between"))
-wrong("02.5", "the value is not right", part(fit, evaluate=False))
+wrong("02.5", "scored in training mode", part(fit, evaluate=False))
 wrong("02.5", "list of three triples", lambda *a: fit(*a)[-1:])
 
 # ------------------------------------------------------------------------------ 02.6, reading a matrix

@@ -186,7 +186,7 @@ def check_huber_loss(answer):
     for shape, delta in (((9, 1), 1.0), ((50,), 0.5), ((4, 3, 5), 2.0)):
         y = torch.randn(shape, generator=g)
         error = 3 * torch.randn(shape, generator=g)
-        error.view(-1)[:5] = torch.tensor([-3.0, -0.1, 0.1, 3.0, 0.0]) * delta  # all pieces, both signs
+        error.view(-1)[:5] = torch.tensor([-3.7, -0.1, 0.1, 3.0, 0.0]) * delta  # all pieces, both signs
         preds = (y + error).requires_grad_()
         case = f"errors of shape {shape} and delta {delta}"
         got = run(answer, preds, y, delta, case=case, forbid=("huber_loss", "smooth_l1_loss"))

@@ -201,7 +201,7 @@ def check_partial_labels(answer):
 
 
 @exercise("02.5", "Find the bug: fine on training, poor on test")
-def check_fit(answer):
+def check_repaired_fit(answer):
     """The history and the weights of a run, next to a run of one's own with the same batches."""
     g = fresh_generator()
     for classes, sizes, tested in ((3, (16, 16, 16, 5), (12, 11)), (2, (10, 10, 3), (9,))):
@@ -228,6 +228,9 @@ def check_fit(answer):
             symptom, cause = planted.FIT[found[0]]
             facts = sum(tested) / sum(sizes), math.log(1 + (classes - 1) / math.e), sum(sizes) / len(sizes)
             require(False, f"{symptom.format(*facts)}, for {case}", cause)
+        seen = model[1].num_batches_tracked <= 3 * len(train_loader)  # batch normalisation counts in training
+        symptom = "the test score of a row depends on the rows beside it"
+        require(seen, f"{symptom}, for {case}", "the test rows are scored in training mode")
         want = simulate(())
         for i, (value, right) in enumerate(zip(numbers, want, strict=False)):
             name = ("training loss", "training accuracy", "test accuracy")[i % 3]
@@ -366,7 +369,7 @@ def check_scaler(answer):
 
 
 @exercise("02.9", "The best epoch")
-def check_best_epoch(answer):
+def check_best_state(answer):
     """Losses per row of the validation set, and the state of the best epoch, buffers included."""
     g = fresh_generator()
     for loss_fn, rate, name in (
