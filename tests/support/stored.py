@@ -10,11 +10,11 @@ ROOT = refresh.ROOT
 LESSONS = refresh.notebooks()
 SOLUTIONS = refresh.notebooks(solutions=True)
 EVERY = LESSONS + SOLUTIONS
-# Not in a copy of the course.
 _PASSING = shutil.ignore_patterns(".*", "__pycache__", "*.tmp", "build", "data", "models", "runs")
 
 
-def UNWANTED(folder, names):  # noqa: N802 (for copytree: what is no part of the course)
+def UNWANTED(folder, names):
+    """For ``shutil.copytree``: what is no part of the course."""
     return _PASSING(folder, names) - {".written.json"}
 
 
