@@ -67,7 +67,9 @@ def check_next_month(answer):
     precision, recall = hits / max(int(alarms.sum()), 1), hits / truth.sum().item()
     untrue = f"you claim a recall of {claim:.0%}, and next month it is {recall:.0%}"
     known = "what did the model know that nobody knows next month, and which rows had it met before?"
-    require(claim < recall + 0.16, f"{untrue}: {known}")
+    # Of the ill whom it misses, an honest claim on some 150 of them does not forget three in four.
+    honest = claim < recall + 0.16 and 1 - claim >= (1 - recall) / 4
+    require(honest, f"{untrue}: {known}")
     false = f"next month {1 - precision:.0%} of your alarms are false, and one in five was the limit"
     require(precision > PRECISION - 0.12, f"{false}: on which rows was the threshold chosen?")
     better = "the claim is honest, and a better model finds clearly more: plot pairs of columns by class"
