@@ -63,6 +63,7 @@ SECONDS = {
     "tests/test_any_folder.py": 62,
     "tests/test_going_modular.py": 50,
     "tests/test_going_modular_safety.py": 50,
+    "tests/test_answers.py": 40,
     "notebooks/02": 22,
     "tests/test_exercises.py": 21,
     "tests/test_data.py": 10,

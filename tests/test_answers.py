@@ -35,18 +35,20 @@ def repeatedly(times, seconds=5):
 
 
 def meets(case, times) -> None:
-    """The verdict is the same every time; the words, which may depend on the numbers drawn, come up."""
-    messages = [said(case.number, case.answer) for _ in repeatedly(times, seconds=2)]
-    if case.words is None:
-        assert not any(messages), f"refused: {max(messages)}"
-    else:
-        assert all(messages), "accepted"
-        assert any(case.words in message for message in messages), messages[0]
+    """So many times the same verdict; and the words, which may depend on the numbers drawn, come up."""
+    heard = case.words is None
+    for k in repeatedly(max(times, 30), seconds=2):
+        message = said(case.number, case.answer)
+        assert bool(message) == (case.words is not None), message or "accepted"
+        heard = heard or case.words in message
+        if heard and k + 1 >= times:
+            return
+    assert heard, message
 
 
 @pytest.mark.parametrize("case", [a for a in ANSWERS if a.seconds < 1], ids=lambda a: a.name)
 def test_answer(case):
-    meets(case, times=3)
+    meets(case, times=1)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -59,9 +61,7 @@ def test_each_exercise_has_answers(number):
 
 @pytest.mark.parametrize("number", [n for n in NUMBERS if not n.endswith("C")])
 def test_solution(number):
-    answer = answer_table.solution(SOLUTIONS[number[:2]], number)
-    for _ in range(3):
-        assert not said(number, answer)
+    assert not said(number, answer_table.solution(SOLUTIONS[number[:2]], number))
 
 
 @pytest.mark.slow
