@@ -58,7 +58,7 @@ def find_sets(folder: Path) -> tuple[list[str], list, list]:
     if classes == ["test", "train"]:
         classes, files = find_images(folder / "train")
         other, test = find_images(folder / "test")
-        if classes != other:
+        if classes != other or not test:
             raise ValueError(f"{folder}: train/ has {classes}, but test/ has {other}")
     if len(classes) < 2 or {name.lower() for name in classes} & PARTS:
         raise ValueError(f"{folder}: not train/ and test/, nor classes: {classes}")
@@ -73,6 +73,8 @@ def read_image(path: Path) -> Image.Image:
         if not Path(path).is_file():
             raise ValueError("no such file, or not an ordinary one")
         with Image.open(path, formats=FORMATS) as image:
+            if image.mode in ("I", "F") or np.prod(image.size) > Image.MAX_IMAGE_PIXELS:
+                raise ValueError("too many pixels, or 32 bits in each")
             image = ImageOps.exif_transpose(image)  # as the camera was held
         if image.mode.startswith("I"):  # 16-bit grays: convert() would clip them at 255
             image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
@@ -138,8 +140,7 @@ class Batches:
     """A row and a seed for each image of a batch: by the seed and the epoch alone."""
 
     def __init__(self, count: int, batch_size: int, seed: int | None = None):
-        self.count, self.batch_size, self.seed = count, batch_size, seed
-        self.epoch = 0  # train.py sets it
+        self.count, self.batch_size, self.seed, self.epoch = count, batch_size, seed, 0
 
     def __iter__(self):
         (rank, world), rows = process_share(), np.arange(self.count)

@@ -22,8 +22,8 @@ def add_up(sums: torch.Tensor) -> list[float]:
 
 def train_epoch(model, loader, optimizer, device: torch.device, amp=False) -> float:
     """Trains on every batch once; returns the mean loss over all images."""
-    world, count = process_share()[1], loader.batch_sampler.count
-    total, whole = torch.zeros(1, device=device), loader.batch_sampler.batch_size
+    total, count = torch.zeros(1, device=device), len(loader.dataset)
+    world, whole = process_share()[1], loader.batch_sampler.batch_size
     bar = tqdm(loader, "training", math.ceil(count / whole), leave=False, disable=None)
     model.train()
     for step, (X, y) in enumerate(bar):
@@ -48,4 +48,4 @@ def evaluate(model, loader, device: torch.device) -> list[float]:
         logits = model(X)
         sums[0] += cross_entropy(logits, y, reduction="sum")
         sums[1] += (logits.argmax(dim=1) == y).sum()
-    return [number / loader.batch_sampler.count for number in add_up(sums)]
+    return [number / len(loader.dataset) for number in add_up(sums)]

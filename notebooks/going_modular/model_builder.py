@@ -20,9 +20,9 @@ class Normalise(nn.Module):
 
 def conv_block(n_in: int, n_out: int, norm: bool = False) -> nn.Sequential:
     """Two 3×3 convolutions with ReLU, then pooling, which halves height and width."""
+    convs = [nn.Conv2d(n, n_out, kernel_size=3, padding=1) for n in (n_in, n_out)]
     pool = nn.MaxPool2d(2)
     last = [pool, nn.BatchNorm2d(n_out), nn.ReLU()] if norm else [nn.ReLU(), pool]
-    convs = [nn.Conv2d(n, n_out, kernel_size=3, padding=1) for n in (n_in, n_out)]
     return nn.Sequential(convs[0], nn.ReLU(), convs[1], *last)
 
 

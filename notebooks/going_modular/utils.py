@@ -48,16 +48,15 @@ def run_command(name: str, run, args: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(sys.stdout, "reconfigure"):  # for names that it has no letters for
         sys.stdout.reconfigure(errors="backslashreplace")
-    code = 1
     try:
-        run(args)
-        code = 0
+        code = run(args) or 0
     except KeyboardInterrupt:
         print(f"{name}: stopped by Ctrl-C", file=sys.stderr)
         code = 130
     except Exception as error:
         loud = process_share()[0] == 0 or isinstance(error, RuntimeError)
         advice = " (try a smaller --batch-size)" if "emory" in repr(error) else ""
+        code = 1
         if loud and not isinstance(error, BrokenPipeError):  # as head leaves, for one
             print(f"{name}: {str(error) or repr(error)}{advice}", file=sys.stderr)
     try:
