@@ -922,8 +922,12 @@ class Edited(os.PathLike):
 
 
 def edited(number, words=None):
-    return lambda edit: (right(number, Edited(edit), seconds=6) if words is None
-                         else wrong(number, words, Edited(edit), seconds=6))  # fmt: skip
+    def note(edit):
+        how = {"seconds": 6, "answer": Edited(edit)}
+        right(number, **how) if words is None else wrong(number, words, **how)
+        return edit
+
+    return note
 
 
 def smoothing(folder, option=OPTION, loss="label_smoothing=smoothing", free=False):
@@ -963,7 +967,7 @@ def in_the_scores_as_well(folder):
     engine(folder, (line, line[:-1] + ", label_smoothing=SMOOTHING)"))
 
 
-@edited("05.11", "ends with 0, and wrong usage is exit code 2")
+@edited("05.11", "wrong usage is exit code 2")
 def any_number(folder):
     smoothing(folder, option='    add("--label-smoothing", type=number(float, -9, 9), default=0)\n' + SEED)
 
@@ -995,3 +999,100 @@ def needed(folder):
 
 wrong("05.11", "there is no going_modular/train.py", Path("nowhere"))
 wrong("05.11", "expected the folder", lambda folder: folder)
+
+
+# ------------------------------------------------------ 05.C, a program for the lost property office
+
+
+def example() -> str:
+    """The program of the solutions notebook."""
+    from stored import ROOT, code_cells, read
+
+    cells = code_cells(read(ROOT / "notebooks" / "solutions" / "05_going_modular.ipynb"))
+    (source,) = (c.source for c in cells if c.source.startswith("PROGRAM = r'''"))
+    return source.split("'''")[1]
+
+
+class Program(os.PathLike):
+    """A file with the program, some of its lines changed, made when somebody asks for it."""
+
+    def __init__(self, name, *changes):
+        self.__name__, self.changes, self.made = name, changes, None
+
+    def __fspath__(self):
+        if self.made is None:
+            self.made, text = tempfile.TemporaryDirectory(), example()
+            for old, new in self.changes:
+                assert text.count(old) == 1, old
+                text = text.replace(old, new)
+            Path(self.made.name, "office.py").write_text(text, encoding="utf-8")
+        return os.path.join(self.made.name, "office.py")
+
+
+def office(words, name, *changes):
+    program = Program(name, *changes)
+    right("05.C", program, seconds=25) if words is None else wrong("05.C", words, program, seconds=15)
+
+
+LINEAR = "return nn.Sequential(nn.Flatten(), nn.Linear(3 * 28 * 28, num_kinds))\n    last = "
+ADAM = "torch.optim.AdamW(model.parameters(), lr=0.005, weight_decay=0.05)"
+SGD = "torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)"
+SAVE = "        write_whole(file, buffer.getvalue())\n"
+office(None, "another_network", ("last = ", LINEAR), (ADAM, SGD))
+office(
+    None, "saves_beside_and_renames",
+    ('"kinds": kinds}, buffer)', '"kinds": kinds}, file.with_suffix(".new"))'),
+    (SAVE, '        os.replace(file.with_suffix(".new"), file)\n'),
+)  # fmt: skip
+office("where does it go on", "begins_anew", ("if file.exists():", "if False:"))
+office(
+    "the weights are not those",
+    "without_the_optimizer",
+    ("in parts.items():\n            part.load", 'in [("model", model)]:\n            part.load'),
+)
+office(
+    "the weights are not those",
+    "another_order",
+    ("generator=torch.Generator().manual_seed(epoch))", "generator=None)"),
+)
+office(
+    "the same command again ends with 1",
+    "saves_in_place",
+    ('"kinds": kinds}, buffer)', '"kinds": kinds}, file)'),
+    (SAVE, ""),
+)
+office(
+    "where does it go on",
+    "saves_at_the_end",
+    (
+        "        buffer = io.BytesIO()\n",
+        "        if epoch + 1 < EPOCHS:\n            continue\n        buffer = io.BytesIO()\n",
+    ),
+)
+office(
+    "it claims",
+    "split_by_photo",
+    ('torch.tensor([row["item"] in held for row in rows])', "torch.arange(len(rows)) % 4 == 0"),
+)
+office(
+    "it claims",
+    "judged_on_training",
+    ("(prepare(X_val)).argmax(dim=1) == y_val", "(prepare(X)).argmax(dim=1) == y"),
+)
+office(
+    "wanted exit code 1 and one line",
+    "a_traceback",
+    ("except (OSError, ValueError) as error:", "except KeyError as error:"),
+)
+office("ends with 0", "nobody_hears_of_bad_files", ("return 1 if bad else 0", "return 0"))
+office(
+    "without exactly three columns",
+    "joined",
+    (
+        'table.writerow([path, state["kinds"][k], f"{prob.item():.4f}"])',
+        'print(path, state["kinds"][k], f"{prob.item():.4f}", sep=",")',
+    ),
+)
+office("it is right about", "never_trained", ("lr=0.005", "lr=0.0"))
+wrong("05.C", "there is no file", "nowhere.py")
+wrong("05.C", "expected the file of your program", lambda program: program)

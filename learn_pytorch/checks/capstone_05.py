@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from learn_pytorch.exercises import exercise, fresh_generator, require
 KINDS = {0: "t-shirt", 3: "dress", 2: "pullover", 4: "coat", 6: "shirt"}
 ITEMS, PHOTOS, SIZE, NOISE = 320, 4, 28, 0.01
 LIMIT = 90  # seconds for one start of the program; the example needs three, and machines differ
-WEAK, HONEST = 0.5, 0.15  # a constant answer reaches 0.2; three times what chance does to 100 items
+WEAK, HONEST = 0.5, 0.17  # a constant answer reaches 0.2; three times what chance does to 80 items
 
 # Starts the program, counts steps, and ends the process in the middle of a file, as kill -9 would.
 _STARTER = """
@@ -149,19 +150,18 @@ def _trained(programs: _Programs, data: Path) -> Path:
     wanted, whole = _weights(straight, case), programs.steps()
     require(whole, f"no optimizer of torch.optim took a step, for {case}")
     again = "train", "--data", data, "--out", pieces
-    killed = f"after {random.uniform(0.4, 0.7) * whole:.0f} of {whole} steps, in the middle of saving"
-    done = programs.start(*again, until=float(killed.split()[1]))
-    case = f"a training that is killed {killed}"
-    require(done.returncode == 137, f"nothing was saved after that, up to the end, for {case}")
+    until = round(random.uniform(0.4, 0.7) * whole)
+    case = f"a training that is killed after {until} of {whole} steps, in the middle of saving"
+    done = programs.start(*again, until=until)
+    saved = f"it came to its end with {done.returncode} and saved nothing on the way"
+    require(done.returncode == 137, f"{saved}, for {case}")
     first = programs.steps()
     done = programs.start(*again, until=-1)
-    require(
-        done.returncode == 0,
-        f"the same command again ends with {done.returncode}: {_complaint(done)}, {case}",
-    )
+    ended = f"the same command again ends with {done.returncode}: {_complaint(done)}"
+    require(done.returncode == 0, f"{ended}, for {case}")
     second = programs.steps()
-    repeated = f"it took {first} steps before and {second} after, and {whole} would do: where does it go on?"
-    require(second < 0.75 * whole, f"{repeated} For {case}")
+    repeated = f"{first} steps before and {second} after, where {whole} would do: where does it go on"
+    require(first + second - whole <= 0.6 * first, f"{repeated}, for {case}?")
     got = _weights(pieces, case)
     alike = got.keys() == wanted.keys() and all(torch.allclose(got[k], wanted[k], atol=1e-6) for k in wanted)
     require(alike, f"the weights are not those of a training that nobody kills, for {case}")
@@ -193,17 +193,20 @@ def check_program(answer):
         folder = Path(folder)
         data, new = hand_out(folder / "photos, old", seed), folder / "photos, new"
         new.mkdir()
-        truth = {str(new / name): kind for name, kind, _ in photograph(new, ITEMS, 1, seed + 1)}
+        truth = {str(Path(new.name, name)): kind for name, kind, _ in photograph(new, ITEMS, 1, seed + 1)}
         programs = _Programs(program, folder)
-        out = _trained(programs, data)
-        done = programs.start("train", "--data", folder / "nowhere", "--out", folder / "never")
+        with ThreadPoolExecutor() as pool:  # beside the training: on two cores that costs nothing
+            nowhere = "train", "--data", folder / "nowhere", "--out", folder / "never"
+            refused = pool.submit(programs.start, *nowhere)
+            out = _trained(programs, data)
+        done = refused.result()
         plain = done.returncode == 1 and "Traceback" not in done.stderr and done.stderr.strip()
         said = f"it ends with {done.returncode}: {_complaint(done)}"
         require(plain, f"train, with a folder that is not there, wanted exit code 1 and one line: {said}")
 
         bad = new / "broken.png"
         bad.write_bytes(b"no image")
-        paths = [*truth, str(bad)]
+        paths = [*truth, str(Path(new.name, bad.name))]
         random.shuffle(paths)
         done = programs.start("predict", "--out", out, *paths)
         code = f"predict, with one broken file among {len(paths)}, ends with {done.returncode}"

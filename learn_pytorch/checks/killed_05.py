@@ -19,6 +19,9 @@ class Interrupted(Exception):
     """What the check raises in the middle of writing."""
 
 
+_RENAMING = ("rename", "replace", "link")
+
+
 @contextlib.contextmanager
 def disk_elsewhere(folder: str):
     """Inside, everything outside ``folder`` lies on another disk: renaming cannot cross over."""
@@ -27,13 +30,13 @@ def disk_elsewhere(folder: str):
         def rename(src, dst, **how):
             inside = [Path(os.fspath(p)).resolve().is_relative_to(Path(folder).resolve()) for p in (src, dst)]
             if inside[0] != inside[1]:
-                raise OSError(errno.EXDEV, "Invalid cross-device link", os.fspath(src), None, os.fspath(dst))
+                raise OSError(errno.EXDEV, "Invalid cross-device link")
             return real(src, dst, **how)
 
         return rename
 
     with contextlib.ExitStack() as stack:
-        for name in ("rename", "replace", "link"):
+        for name in _RENAMING:
             if hasattr(os, name):
                 stack.enter_context(mock.patch.object(os, name, guarded(getattr(os, name))))
         yield
@@ -67,12 +70,9 @@ class _Observer:
 
     def _event(self, frame, event, arg):
         # What the learner's function calls, and what that calls in turn, but not the check's own.
-        if frame.f_code.co_filename == __file__:
-            return
-        if event in ("c_call", "c_return"):
-            self.look(getattr(arg, "__name__", "a call"))
-        elif event in ("call", "return"):
-            self.look(frame.f_code.co_name)
+        name = arg.__name__ if event.startswith("c_") else frame.f_code.co_name
+        if frame.f_code.co_filename != __file__ or name in _RENAMING:
+            self.look("close" if name == "__exit__" else name)
 
     @contextlib.contextmanager
     def on(self):
