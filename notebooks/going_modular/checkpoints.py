@@ -39,8 +39,8 @@ def load(path: Path) -> dict:
         classes, weights = state["settings"]["classes"], state["model"]
         right = [type(classes) is list, len(set(classes)) == len(classes) > 1]
         right += [type(name) is str for name in classes]
-        right += [state["settings"]["image_size"] > 3, (weights["0.std"] > 0).all()]
         right += [tensor.isfinite().all() for tensor in weights.values()]
+        right += [state["settings"]["image_size"] > 3, (weights["0.std"] > 0).all()]
         right += [type(state["epoch"]) is int, state["epoch"] >= 0]
         if not (all(right) and state["best_loss"] >= 0):
             raise ValueError("its contents make no sense")
@@ -57,8 +57,9 @@ class Run:
         if not first:  # of several processes, one writes
             return
         out.mkdir(parents=True, exist_ok=True)
-        self.lock = FileLock(out / ".train.lock", timeout=0)
-        self.lock.acquire()  # an error, if another training is writing there
+        self.lock = FileLock(out / ".train.lock")
+        with blame(f"{out} cannot be locked, is another training writing there"):
+            self.lock.acquire(timeout=0)
         files = self.last, self.best, self.results, self.config
         if any(map(Path.exists, files)) and not (resume and self.last.exists()):
             raise ValueError(f"{out} holds a run: --resume its last.pt, or a new --out")

@@ -59,7 +59,7 @@ def find_sets(folder: Path) -> tuple[list[str], list, list]:
         classes, files = find_images(folder / "train")
         other, test = find_images(folder / "test")
         if classes != other or not test:
-            raise ValueError(f"{folder}: train/ has {classes}, but test/ has {other}")
+            raise ValueError(f"{folder}: train/ has {classes}, test/ {len(test)} of {other}")
     if len(classes) < 2 or {name.lower() for name in classes} & PARTS:
         raise ValueError(f"{folder}: not train/ and test/, nor classes: {classes}")
     for label in set(range(len(classes))) - {label for _, label in files}:

@@ -19,7 +19,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """The options of a command line; a wrong one ends the program with exit code 2."""
     parser = argparse.ArgumentParser("going_modular.predict", description=__doc__)
     add, path = parser.add_argument, utils.path
-    add("paths", nargs="+", type=path, help="images, folders, - for a list on stdin")
+    add("paths", nargs="+", type=path, help="images, folders, - for files on stdin")
     add("--checkpoint", type=path, required=True, help="best.pt or last.pt")
     for form in ("csv", "json", "jsonl"):
         add(f"--{form}", action="store_const", const=form, dest="form", help="to print")
@@ -33,8 +33,7 @@ def find_inputs(paths: list[Path]):
         if str(path) == "-":
             for line in sys.stdin.buffer:
                 names = line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n").split(b"\0")
-                names = [os.fsdecode(name) for name in names if name.strip(b"- ")]
-                yield from find_inputs([Path(name) for name in names])
+                yield from (Path(os.fsdecode(name)) for name in names if name.strip())
         elif os.path.isdir(path):
             yield from data_setup.find_files(path)
         else:
