@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from torch import nn
 from learn_pytorch.exercises import exercise, require, run
 
 
-class Interrupted(Exception):
+class _Interrupted(Exception):
     """What the check raises in the middle of writing."""
 
 
@@ -23,7 +24,7 @@ _RENAMING = ("rename", "replace", "link")
 
 
 @contextlib.contextmanager
-def disk_elsewhere(folder: str):
+def _disk_elsewhere(folder: str):
     """Inside, everything outside ``folder`` lies on another disk: renaming cannot cross over."""
 
     def guarded(real):
@@ -84,7 +85,7 @@ class _Observer:
             sys.setprofile(before)
 
 
-def watched(answer, folder: Path, contents: list, present: int, error, case: str) -> None:
+def _save(answer, folder: Path, contents: list, present: int, error, case: str) -> None:
     """Saves once, with so many files there already, and requires whole ones at every moment."""
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -111,7 +112,7 @@ def watched(answer, folder: Path, contents: list, present: int, error, case: str
         try:
             with observer.on():
                 outcome.append(answer(write, path))
-        except (Interrupted, KeyboardInterrupt) as problem:
+        except (_Interrupted, KeyboardInterrupt) as problem:
             outcome.append(problem)
         return "done"
 
@@ -147,6 +148,25 @@ def watched(answer, folder: Path, contents: list, present: int, error, case: str
         case = f"the save after one that was killed, {case}"
         run(answer, lambda file: file.write(new), path, case=case)
         require(_content(path) == new, f"nothing new is at {path.name}, for {case}")
+
+
+@exercise("05.4", "Whole, and the old one kept")
+def check_whole(answer):
+    """Whatever happens, and at any moment: whole files under both names, or none where there was none."""
+    require(callable(answer), f"expected a function, got {type(answer).__name__}")
+    contents = [bytes(random.randrange(256) for _ in range(5000)) for _ in range(3)]
+    with tempfile.TemporaryDirectory() as folder, _disk_elsewhere(folder):
+        for present, error in (
+            (0, None),
+            (2, None),
+            (1, None),
+            (2, _Interrupted("the disk is full")),
+            (0, _Interrupted("the disk is full")),
+            (2, KeyboardInterrupt()),
+        ):
+            said = {2: "a file and an older one", 1: "a file and no older one", 0: "no file yet"}[present]
+            how = "no error" if error is None else f"{'Ctrl-C' if error.args == () else 'an error'} half-way"
+            _save(answer, Path(folder), contents, present, error, f"{said}, and {how}")
 
 
 # ------------------------------------------------------------------------------ 05.8, a run that goes on

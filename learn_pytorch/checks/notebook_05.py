@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-from learn_pytorch.checks.killed_05 import Interrupted, disk_elsewhere, watched
 from learn_pytorch.exercises import NotYet, exercise, fresh_generator, require, run, same
 from learn_pytorch.spies import Graphs
 
@@ -190,25 +189,6 @@ def check_labelled(answer):
         X, y = next(iter(DataLoader(data, batch_size=4)))
         good = torch.equal(X, torch.stack(wanted)) and y.tolist() == [k for _, k in rows]
         require(good, "item by item it is right, and a batch of a DataLoader is not")
-
-
-@exercise("05.4", "Whole, and the old one kept")
-def check_whole(answer):
-    """Whatever happens, and at any moment: whole files under both names, or none where there was none."""
-    require(callable(answer), f"expected a function, got {type(answer).__name__}")
-    contents = [bytes(random.randrange(256) for _ in range(5000)) for _ in range(3)]
-    with tempfile.TemporaryDirectory() as folder, disk_elsewhere(folder):
-        for present, error in (
-            (0, None),
-            (2, None),
-            (1, None),
-            (2, Interrupted("the disk is full")),
-            (0, Interrupted("the disk is full")),
-            (2, KeyboardInterrupt()),
-        ):
-            said = {2: "a file and an older one", 1: "a file and no older one", 0: "no file yet"}[present]
-            how = "no error" if error is None else f"{'Ctrl-C' if error.args == () else 'an error'} half-way"
-            watched(answer, Path(folder), contents, present, error, f"{said}, and {how}")
 
 
 @exercise("05.5", "A block for every process")
