@@ -1,7 +1,7 @@
 """Answers that learners give, from tables: the right ones pass, the wrong ones hear what is wrong."""
 
 import importlib
-import time
+import os
 
 import pytest
 
@@ -27,9 +27,9 @@ def said(number, answer) -> str:
 
 def repeatedly(times, seconds=5):
     """So many times, or fewer where one takes long: until so much CPU time is spent."""
-    start = time.process_time()
+    start = sum(os.times()[:4])  # with that of programs that a check has started
     for k in range(times):
-        if k >= 3 and time.process_time() - start > seconds:
+        if k >= 3 and sum(os.times()[:4]) - start > seconds:
             return
         yield k
 

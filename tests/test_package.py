@@ -34,6 +34,7 @@ LAYERS = (
     "exercises",
     "spies",
     "planted",
+    "report",
     "checks",
 )
 

@@ -59,7 +59,8 @@ def solution(notebook, number) -> Any:
     found = {"check": lambda number, answer: found.update({f"<{number}>": answer}), "torch": torch}
     for cell in cells:
         is_import = "learn_pytorch.exercises import" in cell.source and not tags(cell)
-        if is_import or ("solution" in tags(cell) and f'check("{number}"' in cell.source):
+        own = f'check("{number}"' in cell.source or 'check("' not in cell.source  # a part without a check
+        if is_import or ("solution" in tags(cell) and own):
             exec(cell.source if not is_import else _without_check(cell.source), found)
     return found[f"<{number}>"]
 
