@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import datetime
 import functools
 import math
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -328,7 +329,7 @@ def averages(loader, weighted=False, variances=False):
 
 wrong("04.5", "counts as much as a long one", part(averages))
 wrong("04.5", "how far the batches are apart", part(averages, weighted=True))
-wrong("04.5", "values are not", part(averages, weighted=True, variances=True))
+wrong("04.5", "batches are apart", part(averages, weighted=True, variances=True))
 wrong("04.5", "the root is missing", part(one_pass, root=False))
 wrong("04.5", "here it is NaN", part(one_pass, clamp=False))
 wrong("04.5", "20 * 20 is 144", part(one_pass, square="bytes"))
@@ -877,3 +878,84 @@ wrong("04.11", "values up to", made(Table, __getitem__=lambda s, k: (Table.__get
 wrong("04.11", "class number", made(Table, __getitem__=lambda s, k: (Table.__getitem__(s, k)[0], 9)))
 wrong("04.11", "len(data)", made(Table, __len__=lambda s: 1 + len(s.rows)))
 wrong("04.11", "shape", made(Table, __getitem__=lambda s, k: (Table.__getitem__(s, k)[0][None], 0)))
+
+
+# ------------------------------------------------------------------- 04.C, the folder on Ada's phone
+
+
+def picture(path, side):
+    with Image.open(path) as image:
+        return torch.from_numpy(np.array(image.convert("RGB").resize((side, side), 2))).permute(2, 0, 1)
+
+
+def network(kind, side):
+    if kind == "linear":
+        return nn.Sequential(nn.Flatten(), nn.Linear(3 * side * side, 3))
+    layers, n_in = [], 3
+    for n_out in (16, 24, 32):
+        conv = nn.Conv2d(n_in, n_out, 3, padding=1)
+        layers += [conv, nn.BatchNorm2d(n_out), nn.ReLU(), nn.MaxPool2d(2)]
+        n_in = n_out
+    return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(32 * (side // 8) ** 2, 3))
+
+
+def fitted(X, y, kind, epochs, mode=True):
+    mean, std = (f(X / 255, dim=(0, 2, 3), keepdim=True) for f in (torch.mean, torch.std))
+    model = network(kind, X.shape[-1])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.004)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.008, epochs * math.ceil(len(X) / 32))
+    loss_fn = nn.CrossEntropyLoss(weight=len(y) / 3 / y.bincount(minlength=3).clamp(min=1))
+    x = (X / 255 - mean) / std
+    for _ in range(epochs):
+        for rows in torch.randperm(len(x)).split(32):
+            flips = [dim for dim in (2, 3) if torch.rand(()) < 0.5]
+            loss = loss_fn(model(x[rows].flip(flips)), y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    model.train(not mode)
+    return lambda X: torch.inference_mode()(model)((X / 255 - mean) / std).argmax(dim=1)
+
+
+def train_on(
+    folder, by="burst", kind="conv", claim=None, epochs=10, side=32, mode=True, broken="skip", numbers=False
+):
+    names, items = sorted(p.name for p in Path(folder).iterdir() if p.is_dir()), []
+    for path in sorted(Path(folder).glob("*/IMG_*")):
+        when = datetime.datetime.strptime(path.stem, "IMG_%Y%m%d_%H%M%S").timestamp()
+        try:
+            items.append((when, names.index(path.parent.name), picture(path, side)))
+        except OSError:
+            if broken == "raise":
+                raise
+            if broken == "delete":
+                path.unlink()
+    items.sort(key=lambda item: item[0])
+    when, y = torch.tensor([t for t, _, _ in items]).double(), torch.tensor([y for _, y, _ in items])
+    X = torch.stack([x for _, _, x in items])
+    group = (when.diff(prepend=when[:1]) > 30).cumsum(0) if by == "burst" else torch.arange(len(y))
+    final, preds = fitted(X, y, kind, epochs, mode), torch.zeros_like(y)
+    for rest, held in GroupKFold(3, shuffle=True).split(X, y, group) if by != "train" else ():
+        rest, held = torch.from_numpy(rest), torch.from_numpy(held)
+        preds[held] = fitted(X[rest], y[rest], kind, epochs)(X[held])
+    preds = final(X) if by == "train" else preds
+    share = sum((preds[y == k] == k).double().mean().item() for k in range(3)) / 3
+
+    def predict(paths):
+        labels = final(torch.stack([picture(p, side) for p in paths])).tolist()
+        return labels if numbers else [names[k] for k in labels]
+
+    return predict, share if claim is None else claim(share)
+
+
+right("04.C", part(train_on), seconds=30)
+wrong("04.C", "has the network met before", part(train_on, by="picture", epochs=14), seconds=30)
+wrong("04.C", "has the network met before", part(train_on, by="train", epochs=14), seconds=30)
+wrong("04.C", "gets clearly more", part(train_on, kind="linear", side=1, epochs=4), seconds=30)
+wrong("04.C", "do yourself an injustice", part(train_on, claim=lambda share: 0.3), seconds=30)
+wrong("04.C", "your code raised UnidentifiedImageError", part(train_on, broken="raise"), seconds=5)
+wrong("04.C", "isn't as it was", part(train_on, broken="delete", epochs=1), seconds=5)
+wrong("04.C", "not as a percentage", part(train_on, epochs=1, claim=lambda share: 100 * share), seconds=5)
+wrong("04.C", "is not the name of a folder", part(train_on, epochs=1, numbers=True), seconds=5)
+wrong("04.C", "expected two things", lambda folder: lambda paths: ["pizza"] * len(paths), seconds=2)

@@ -15,10 +15,11 @@ from learn_pytorch.drawn_food import FOODS, picture
 from learn_pytorch.exercises import exercise, fresh_generator, require, run
 
 SCENES = (48, 40, 32)  # bursts of each dish in the folder, in an order that is drawn
+FEW = (6, 6, 6)  # bursts in a rehearsal
 FRAMES = 6  # pictures of a burst
 NEW = 34  # new scenes of each dish, a picture of each
 SIDE = 128
-ENOUGH = 0.6  # a small convolutional network reaches 0.7 to 0.87, one of linear layers about 0.5
+ENOUGH = 0.65  # small convolutional networks reach 0.72 to 0.87, linear layers 0.5 to 0.64
 HONEST = 0.17  # a claim from all bursts in folds is off by about 0.07 (one standard deviation)
 LIMIT = 200  # seconds of waiting, on a machine that has other work as well
 
@@ -53,10 +54,10 @@ def draw(jobs: Sequence[tuple[str, tuple[int, ...]]]) -> list[Image.Image]:
         return list(pool.map(lambda job: picture(*job).reduce(2), jobs))
 
 
-def fill(folder: Path, seed: int) -> None:
+def fill(folder: Path, seed: int, bursts: Sequence[int] = SCENES) -> None:
     """A folder for each dish, with bursts of pictures, broken files and what programs leave behind."""
     rng = np.random.default_rng(seed)
-    counts = dict(zip(FOODS, rng.permutation(SCENES).tolist(), strict=True))
+    counts = dict(zip(FOODS, rng.permutation(bursts).tolist(), strict=True))
     jobs = [(name, (seed, k)) for name in FOODS for k in range(counts[name])]
     clock = datetime.datetime(2025, 5, 2, 18, 0, 0)
     order = rng.permutation(len(jobs))
@@ -101,53 +102,69 @@ def practice_folder() -> Path:
 
 @exercise("04.C", "Capstone: the folder on Ada's phone")
 def check_folder(answer):
-    """New pictures of new scenes: how many are recognised, and how many were claimed."""
-    with tempfile.TemporaryDirectory() as parent:
-        _check(answer, Path(parent))
-
-
-def _check(answer, parent: Path) -> None:
+    """A rehearsal with a few plates; then new pictures of new plates: how many are right, and claimed."""
     g = fresh_generator()
     seed = g.initial_seed() % 10**9
-    folder = parent / "phone"
-    fill(folder, seed)
+    with tempfile.TemporaryDirectory() as parent:
+        _rehearse(answer, Path(parent) / "phone", seed)
+    with tempfile.TemporaryDirectory() as parent:
+        _measure(answer, Path(parent), seed + 1)
+
+
+def _rehearse(answer, folder: Path, seed: int) -> None:
+    fill(folder, seed, FEW)
+    predict, _ = _trained(answer, folder, f"a small folder of {sum(FEW)} plates")
+    good = [path for path in sorted(folder.glob("*/IMG*"))[::9] if _readable(path)]
+    names = _names(predict, good, "a few pictures of a small folder")
+    alone = [_names(predict, [path], "one picture")[0] for path in good]
+    same = sum(a == b for a, b in zip(alone, names, strict=True)) / len(good)
+    require(same > 0.8, "a picture gets another answer alone than in company: which mode is the model in?")
+
+
+def _readable(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except OSError:
+        return False
+    return True
+
+
+def _measure(answer, parent: Path, seed: int) -> None:
+    fill(parent / "phone", seed)
+    predict, claim = _trained(answer, parent / "phone", f"a folder of {sum(SCENES)} plates")
+    rng = np.random.default_rng(seed)
+    truth = rng.permutation([name for name in FOODS for _ in range(NEW)]).tolist()
+    scenes = draw([(name, (seed, 1, k)) for k, name in enumerate(truth)])
+    (parent / "new").mkdir()
+    paths = [save(frame(s, rng), parent / "new" / f"{k}", rng) for k, s in enumerate(scenes)]
+    names = _names(predict, paths, f"{len(paths)} new pictures")
+    score = sum(a == b for a, b in zip(names, truth, strict=True)) / len(truth)
+    untrue = f"you claim {claim:.2f}, and of pictures of new plates {score:.2f} are right"
+    require(claim <= score + HONEST, f"{untrue}: which plates has the network met before?")
+    better = f"wanted {ENOUGH:.2f}: the claim is honest, and a better network gets clearly more"
+    require(score >= ENOUGH, f"of pictures of new plates {score:.2f} are right, {better}")
+    require(claim >= score - HONEST - 0.1, f"{untrue}: you do yourself an injustice")
+
+
+def _trained(answer, folder: Path, case: str):
+    """What the learner's program returns, when it is a function and a share."""
     before = {path: path.stat().st_size for path in folder.rglob("*")}
-    got = run(answer, folder, case="a folder of about 700 pictures", limit=LIMIT)
+    got = run(answer, folder, case=case, limit=LIMIT)
     after = {path: path.stat().st_size for path in folder.rglob("*")}
     require(after == before, "the folder isn't as it was: leave Ada's files where and what they are")
     pair = isinstance(got, (tuple, list)) and len(got) == 2
     require(pair, "expected two things: a function that names dishes, and the accuracy that you claim")
     predict, claim = got
     number = isinstance(claim, (int, float)) and not isinstance(claim, bool) and 0 <= claim <= 1
-    require(
-        number, "expected the claimed accuracy as a Python number between 0 and 1, and not as a percentage"
-    )
+    require(number, "expected the claimed accuracy as a Python number from 0 to 1, not as a percentage")
+    return predict, claim
 
-    truth = [name for name in FOODS for _ in range(NEW)]
-    scenes = draw([(name, (seed, 1, k)) for name in FOODS for k in range(NEW)])
-    rng = np.random.default_rng(seed + 1)
-    (parent / "new").mkdir()
-    paths = [save(frame(s, rng), parent / "new" / f"{k}", rng) for k, s in enumerate(scenes)]
-    order = rng.permutation(len(paths))
-    paths, truth = [paths[k] for k in order], [truth[k] for k in order]
 
-    def ask(paths, case):
-        names = run(predict, paths, case=case)
-        listed = isinstance(names, (list, tuple)) and len(names) == len(paths)
-        require(listed, f"expected a list with a name for each picture, for {case}")
-        strange = [n for n in names if n not in FOODS]
-        require(not strange, f"{strange[:1]} is not the name of a folder, for {case}")
-        return list(names)
-
-    names = ask(paths, f"{len(paths)} new pictures")
-    alone = [ask([path], "one new picture")[0] for path in paths[:12]]
-    together = sum(a == b for a, b in zip(alone, names, strict=False))
-    require(together > 9, "a picture gets another answer alone than in company: which mode is the model in?")
-    score = sum(a == b for a, b in zip(names, truth, strict=True)) / len(truth)
-    untrue = f"you claim {claim:.2f}, and of pictures of new plates {score:.2f} are right"
-    require(claim <= score + HONEST, f"{untrue}: which plates has the network met before?")
-    better = "the claim is honest, and a better model gets clearly more"
-    require(
-        score >= ENOUGH, f"of pictures of new plates {score:.2f} are right, wanted {ENOUGH:.2f}: {better}"
-    )
-    require(claim >= score - HONEST - 0.1, f"{untrue}: you do yourself an injustice")
+def _names(predict, paths: list[Path], case: str) -> list[str]:
+    names = run(predict, list(paths), case=case)
+    listed = isinstance(names, (list, tuple)) and len(names) == len(paths)
+    require(listed, f"expected a list with a name for each picture, for {case}")
+    strange = [name for name in names if name not in FOODS]
+    require(not strange, f"{strange[:1]} is not the name of a folder, for {case}")
+    return list(names)
