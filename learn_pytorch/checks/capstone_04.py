@@ -14,25 +14,25 @@ from PIL import Image, ImageEnhance
 from learn_pytorch.drawn_food import FOODS, picture
 from learn_pytorch.exercises import exercise, fresh_generator, require, run
 
-SCENES = (48, 40, 32)  # bursts of each dish in the folder, in an order that is drawn
+SCENES = (34, 28, 22)  # bursts of each dish in the folder, in an order that is drawn
 FEW = (6, 6, 6)  # bursts in a rehearsal
-FRAMES = 6  # pictures of a burst
+FRAMES = 9  # pictures of a burst
 NEW = 34  # new scenes of each dish, a picture of each
 SIDE = 128
-ENOUGH = 0.65  # small convolutional networks reach 0.72 to 0.87, linear layers 0.5 to 0.64
-HONEST = 0.17  # a claim from all bursts in folds is off by about 0.07 (one standard deviation)
+ENOUGH = 0.6  # small convolutional networks reach 0.72 to 0.87, linear layers 0.5 to 0.64
+HONEST = 0.16  # a claim from all bursts in folds is off by about 0.07 (one standard deviation)
 LIMIT = 200  # seconds of waiting, on a machine that has other work as well
 
 
 def frame(scene: Image.Image, rng: np.random.Generator) -> Image.Image:
     """A picture of a scene from a hand that is not quite still."""
-    side, room = scene.width, 0.015 * scene.width
-    turn = np.exp(1j * rng.uniform(-0.02, 0.02)) * rng.uniform(0.94, 0.97)
+    side, room = scene.width, 0.008 * scene.width
+    turn = np.exp(1j * rng.uniform(-0.01, 0.01)) * rng.uniform(0.95, 0.96)
     corners = np.array([-1 - 1j, -1 + 1j, 1 + 1j, 1 - 1j]) * turn * side / 2
     middle = side / 2 * (1 + 1j) + complex(*rng.uniform(-room, room, 2))
     where = [value for corner in corners + middle for value in (corner.real, corner.imag)]
     image = scene.transform((SIDE, SIDE), Image.Transform.QUAD, where, Image.Resampling.BILINEAR)
-    return ImageEnhance.Brightness(image).enhance(rng.uniform(0.97, 1.03))
+    return ImageEnhance.Brightness(image).enhance(rng.uniform(0.98, 1.02))
 
 
 def save(image: Image.Image, stem: Path, rng: np.random.Generator) -> Path:
@@ -144,7 +144,7 @@ def _measure(answer, parent: Path, seed: int) -> None:
     require(claim <= score + HONEST, f"{untrue}: which plates has the network met before?")
     better = f"wanted {ENOUGH:.2f}: the claim is honest, and a better network gets clearly more"
     require(score >= ENOUGH, f"of pictures of new plates {score:.2f} are right, {better}")
-    require(claim >= score - HONEST - 0.1, f"{untrue}: you do yourself an injustice")
+    require(claim >= score - HONEST - 0.14, f"{untrue}: you do yourself an injustice")
 
 
 def _trained(answer, folder: Path, case: str):
