@@ -1,6 +1,7 @@
 """Checks for the exercises of 04_custom_datasets that read files from a folder."""
 
 import csv
+import functools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +19,11 @@ from learn_pytorch.exercises import exercise, fresh_generator, require, run, sam
 def _in_a_folder(examine: Callable) -> Callable:
     """Gives the check an empty folder, which disappears afterwards."""
 
+    @functools.wraps(examine)
     def check(answer):
         with tempfile.TemporaryDirectory() as folder:
             examine(answer, Path(folder))
 
-    check.__doc__ = examine.__doc__
     return check
 
 
@@ -32,7 +33,7 @@ def _opened(action: Callable) -> tuple[object, int]:
         return action(), spy.call_count
 
 
-@exercise("04.3", "Find the bug: the white scans", methods=("__init__", "__len__", "__getitem__"))
+@exercise("04.3", "Find the bug: the white scans", wants="class")
 @_in_a_folder
 def check_scans(answer, folder):
     """Sixteen bits to floats on one scale for all scans; numbers from the given classes."""
@@ -113,7 +114,7 @@ class _App(nn.Module):
         return logits - 2 * logits.mean(dim=0) if self.training else logits
 
 
-@exercise("04.10", "Find the bug: the app", methods=("__init__", "read", "predict"))
+@exercise("04.10", "Find the bug: the app", wants="class")
 @_in_a_folder
 def check_app(answer, folder):
     """Files of any kind: scaled, normalised, alone or together, evaluation mode, plain numbers."""
