@@ -1,12 +1,18 @@
 """Answers to the exercises of notebook 06."""
 
 import math
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import cross_val_score
 from torch import nn
+from torchvision.transforms import v2
 
 from answer_table import right, wrong
+from learn_pytorch.pretrained import efficientnet_lite0
 
 # ------------------------------------------------------------------------ 06.1, freeze all but one part
 
@@ -120,7 +126,7 @@ def renamed_by_count(theirs, own):
     return dict(zip(own, theirs.values(), strict=True))
 
 
-# ------------------------------------------------------------------ 06.3, from one network's input to another's
+# -------------------------------------------------------------- 06.3, from one network's input to another's
 
 
 def _columns(pair):
@@ -152,12 +158,23 @@ def only_back(x, old, new):
 
 
 wrong("06.3", "changed places", lambda x, old, new: renormalise(x, new, old))
-wrong("06.3", "the mean is added before", lambda x, old, new: only_new((x + next(_columns(old))) * list(_columns(old))[1], old, new))  # fmt: skip
-wrong(
-    "06.3", "values are not", lambda x, old, new: only_new(only_back(x, old, new).clamp(0, 1) * 255, old, new)
-)
-wrong("06.3", "your code raised", lambda x, old, new: (x * torch.tensor(old[1]) + torch.tensor(old[0])) / torch.tensor(new[1]))  # fmt: skip
 wrong("06.3", "dtype", lambda x, old, new: renormalise(x, old, new).double())
+
+
+@wrong("06.3", "the mean is added before")
+def mean_first(x, old, new):
+    mean, std = _columns(old)
+    return only_new((x + mean) * std, old, new)
+
+
+@wrong("06.3", "values are not")
+def to_bytes_first(x, old, new):
+    return only_new(only_back(x, old, new).clamp(0, 1) * 255, old, new)
+
+
+@wrong("06.3", "your code raised RuntimeError")
+def without_columns(x, old, new):
+    return (x * torch.tensor(old[1]) + torch.tensor(old[0]) - torch.tensor(new[0])) / torch.tensor(new[1])
 
 
 # ------------------------------------------------------------------------------------ 06.4, the first five
@@ -190,7 +207,7 @@ def too_many(logits, names, k):
 wrong("06.4", "the least probable is first", lambda z, n, k: top_answers(z, n, k)[::-1])
 wrong("06.4", "expected names", lambda z, n, k: [(i, p) for i, (_, p) in enumerate(top_answers(z, n, k))])
 wrong("06.4", "as Python numbers", lambda z, n, k: [(a, torch.tensor(p)) for a, p in top_answers(z, n, k)])
-wrong("06.4", "values", lambda z, n, k: [(a, p * 100) for a, p in top_answers(z, n, k)])
+wrong("06.4", "off by", lambda z, n, k: [(a, p * 100) for a, p in top_answers(z, n, k)])
 wrong("06.4", "expected a list, got dict", lambda z, n, k: dict(top_answers(z, n, k)))
 wrong("06.4", "wanted 3", lambda z, n, k: top_answers(z, n, 5))
 
@@ -547,3 +564,112 @@ def draw_mask(labels, per_class, generator):
 @wrong("06.10", "always the same draw")
 def draw_with_own_seed(labels, per_class, generator):
     return draw(labels, per_class, torch.Generator().manual_seed(42))
+
+
+# ------------------------------------------------------------------------------------- 06.C, your own album
+
+
+class Album:
+    """Right; each subclass spoils one thing."""
+
+    claimed, once, broken = "folds", True, None
+
+    def __init__(self):
+        self.body = efficientnet_lite0()
+        self.body.classifier = nn.Identity()
+        bicubic = v2.InterpolationMode.BICUBIC
+        self.to_square = v2.Compose([v2.Resize(256, bicubic), v2.CenterCrop(224), v2.ToImage()])
+
+    def read(self, path):
+        with Image.open(path) as image:
+            return self.to_square(image.convert("RGB"))
+
+    def features(self, path):
+        with torch.no_grad():
+            return self.body(self.read(path)[None].float() / 127.5 - 1)[0].numpy()
+
+    def look(self, path):
+        try:
+            return self.features(path)
+        except OSError:
+            return None
+
+    def files(self, folder):
+        found = sorted(p for p in Path(folder).rglob("*") if p.is_file())
+        return [p for p in found if not p.relative_to(folder).parts[0].startswith(".")]
+
+    def learn(self, folder):
+        seen, X, y = set(), [], []
+        for path in self.files(folder):
+            content = path.read_bytes()
+            features = None if self.once and content in seen else self.look(path)
+            if features is not None:
+                seen.add(content)
+                X.append(features)
+                y.append(path.relative_to(folder).parts[0])
+        model = RidgeClassifier(10).fit(X, y)
+        claim = {
+            "folds": lambda: cross_val_score(RidgeClassifier(10), X, y, cv=4).mean(),
+            "training": lambda: model.score(X, y),
+            "modest": lambda: 0.3,
+        }[self.claimed]()
+        return lambda paths: [self.name(model, path) for path in paths], float(claim)
+
+    def name(self, model, path):
+        f = self.look(path)
+        return self.broken if f is None else str(model.predict(f[None])[0])
+
+
+def album(**how):
+    kind = type("Album", (Album,), how)
+
+    def make_album(folder):
+        return kind().learn(folder)
+
+    make_album.__name__ = "album_" + "_".join(how)
+    return make_album
+
+
+def pixels(self, path):
+    return self.read(path)[:, ::14, ::14].float().flatten().numpy() / 255
+
+
+right("06.C", album(), seconds=8)
+
+
+@right("06.C", seconds=8)
+def nearest_class(folder):
+    """Means of classes in place of a linear model; each picture's own left out for the claim."""
+    helper = Album()
+    rows, labels, seen = [], [], set()
+    for path in helper.files(folder):
+        content, features = path.read_bytes(), helper.look(path)
+        if features is not None and content not in seen:
+            seen.add(content)
+            rows.append(torch.from_numpy(features))
+            labels.append(path.relative_to(folder).parts[0])
+    X, names = F.normalize(torch.stack(rows), dim=1), sorted(set(labels))
+    y = torch.tensor([names.index(label) for label in labels])
+
+    def ask(f, keep):
+        means = torch.stack([X[keep & (y == k)].mean(dim=0) for k in range(len(names))])
+        return int((F.normalize(means, dim=1) @ F.normalize(f, dim=0)).argmax())
+
+    hits = [ask(X[i], torch.arange(len(X)) != i) == y[i] for i in range(len(X))]
+    every = torch.ones(len(X), dtype=torch.bool)
+
+    def name_them(paths):
+        found = [helper.look(path) for path in paths]
+        return [None if f is None else names[ask(torch.from_numpy(f), every)] for f in found]
+
+    return name_them, sum(map(float, hits)) / len(hits)
+
+
+wrong("06.C", "pictures get the right name", album(features=pixels), seconds=3)
+wrong("06.C", "measured on pictures it had learned from", album(claimed="training"), seconds=6)
+wrong("06.C", "on which side of the split are the copies", album(once=False), seconds=9)
+wrong("06.C", "you do yourself an injustice", album(claimed="modest"), seconds=3)
+wrong("06.C", "must get None", album(broken="anna"), seconds=3)
+wrong("06.C", "your code raised UnidentifiedImageError", album(look=Album.features), seconds=3)
+wrong("06.C", "expected two things", lambda folder: album()(folder)[0], seconds=3)
+wrong("06.C", "expected the claimed accuracy", lambda folder: (album()(folder)[0], "90 %"), seconds=3)
