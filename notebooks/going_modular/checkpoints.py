@@ -4,67 +4,47 @@ import io
 import json
 import math
 import os
-import pickle
-import warnings
 import zipfile
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from going_modular.utils import UsageError
+from going_modular.utils import blame
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes a file that is there completely or not at all, whenever it is killed.
-
-    The bytes go into a file beside it and to the disk; only then it gets its name.
-    """
+    """Writes a file that is there completely or not at all, whenever it is killed."""
     partial = path.with_name(path.name + ".partial")
     try:
         with open(partial, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # to the disk; only then it gets its name
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-    if os.name == "posix":  # the new name has to reach the disk too
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
 
 
 def load(path: Path) -> dict:
     """Loads what ``Run.save`` saved, onto the CPU; no code in the file is run."""
-    data, right = io.BytesIO(path.read_bytes()), [False]
-    try:
-        with zipfile.ZipFile(data) as archive, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # Torch packs nothing, so what is larger inside is not its own; and it does
-            # not look at the archive's sums, which tell of a single bit that changed.
+    data = io.BytesIO(path.read_bytes() if path.is_file() else b"")  # no device, pipe
+    with blame(f"{path}: missing, damaged, or no checkpoint of train.py"):
+        with zipfile.ZipFile(data) as archive:
             size = sum(file.file_size for file in archive.infolist())
-            if size < len(data.getvalue()) and archive.testzip() is None:
-                data.seek(0)
-                checkpoint = torch.load(data, map_location="cpu", weights_only=True)
-                classes, weights = (
-                    checkpoint["settings"]["classes"],
-                    checkpoint["model"],
-                )
-                right = [len(set(classes)) == len(classes) > 1, type(classes) is list]
-                right += [type(name) is str for name in classes]
-                whole = checkpoint["epoch"], checkpoint["settings"]["image_size"]
-                right += [type(number) is int and number >= 0 for number in whole]
-                right += [type(checkpoint["best_loss"]) is float]
-                right += [tensor.isfinite().all() for tensor in weights.values()]
-                right += [(weights["0.std"] > 0).all(), checkpoint["best_loss"] >= 0]
-    except pickle.UnpicklingError:
-        raise ValueError(f"{path}: refused, it asks to run code") from None
-    except Exception:  # what is raised depends on the byte that is wrong
-        right = [False]
-    if not all(right):
-        raise ValueError(f"{path}: damaged, or no checkpoint of going_modular.train")
-    return checkpoint
+            if size > len(data.getbuffer()) or archive.testzip():
+                raise ValueError("it was changed or packed")
+        data.seek(0)
+        state = torch.load(data, map_location="cpu", weights_only=True)
+        classes, weights = state["settings"]["classes"], state["model"]
+        right = [type(classes) is list, len(set(classes)) == len(classes) > 1]
+        right += [type(name) is str for name in classes]
+        right += [tensor.isfinite().all() for tensor in weights.values()]
+        right += [state["settings"]["image_size"] > 3, (weights["0.std"] > 0).all()]
+        right += [type(state["epoch"]) is int, state["epoch"] >= 0]
+        if not (all(right) and state["best_loss"] >= 0):
+            raise ValueError("its contents make no sense")
+    return state
 
 
 class Run:
@@ -78,57 +58,36 @@ class Run:
             return
         out.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(out / ".train.lock")
-        try:
+        with blame(f"{out} cannot be locked, is another training writing there"):
             self.lock.acquire(timeout=0)
-        except Timeout:
-            raise UsageError(f"{out}: another training is writing there") from None
-        if self.last.exists() and not resume:
-            raise UsageError(f"{out} holds a run: use --resume, or another --out")
-        rest = [self.best, self.results, self.config]
-        if not self.last.exists() and any(path.exists() for path in rest):
-            raise UsageError(f"{out} holds files of another run: use another --out")
+        files = self.last, self.best, self.results, self.config
+        if any(map(Path.exists, files)) and not (resume and self.last.exists()):
+            raise ValueError(f"{out} holds a run: --resume its last.pt, or a new --out")
 
     def start(self, settings: dict, parts: dict, facts: dict) -> None:
-        """Takes up what last.pt holds, if there is one; or saves the beginning.
-
-        Args:
-            settings: What decides where the training leads; plain values.
-            parts: What changes in training and has a state: the model, the optimizer.
-            facts: What else is to be noted in config.json.
-        """
-        self.settings, self.parts, lines = settings, parts, []
+        """Takes up what last.pt holds of these parts, or saves how they begin."""
+        self.settings, self.parts = settings, parts
         if self.last.exists():
-            checkpoint = load(self.last)
-            then = {key: checkpoint["settings"].get(key) for key in settings}
-            said = [
-                f"{k} was {then[k]!r}, is {v!r}"
-                for k, v in settings.items()
-                if v != then[k]
-            ]
-            if said:
-                said = "; ".join(said)
-                raise UsageError(f"{self.last} is of a run with other settings: {said}")
-            try:
+            old = load(self.last)
+            was = old["settings"].get
+            other = [key for key in settings if was(key) != settings[key]]
+            if other:
+                said = [f"{k} was {was(k)!r}, is {settings[k]!r}" for k in other]
+                raise ValueError(f"{self.last} has other settings: {'; '.join(said)}")
+            with blame(f"{self.last} does not fit"):
                 for name, part in parts.items():
-                    part.load_state_dict(checkpoint[name])
-            except (AttributeError, LookupError, TypeError, ValueError, RuntimeError):
-                raise ValueError(f"{self.last} does not fit this model") from None
-            self.epoch, self.best_loss = checkpoint["epoch"], checkpoint["best_loss"]
+                    part.load_state_dict(old[name])
+            self.epoch, self.best_loss = old["epoch"], old["best_loss"]
             if self.best_loss < math.inf and not self.best.exists():
-                raise ValueError(
-                    f"{self.best} is gone: put it back, or use another --out"
-                )
+                raise ValueError(f"{self.best} is gone: put it back, or use another")
         if not self.first:
             return
-        if self.results.exists():
-            lines = self.results.read_bytes().splitlines(keepends=True)
-        lines = [line for line in lines if line.endswith(b"\n")]
-        try:
-            known = [line for line in lines if json.loads(line)["epoch"] <= self.epoch]
-        except (ValueError, LookupError, TypeError):
-            raise ValueError(f"{self.results}: a line is damaged, mend it") from None
+        text = self.results.read_bytes() if self.results.exists() else b""
+        whole = [line for line in text.splitlines(True) if line.endswith(b"\n")]
+        with blame(f"{self.results}: a line is damaged"):
+            lines = [line for line in whole if json.loads(line)["epoch"] <= self.epoch]
         self.save(self.last)  # first of all: results are never without it
-        write_file(self.results, b"".join(known))
+        write_file(self.results, b"".join(lines))
         write_file(self.config, json.dumps(facts, indent=1, default=str).encode())
 
     def save(self, path: Path) -> None:
