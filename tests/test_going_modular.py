@@ -1187,6 +1187,14 @@ def test_a_failing_process_ends_the_run(photos, tmp_path):
     assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["epoch"] == 0
 
 
+@pytest.mark.slow
+def test_the_others_wait_for_the_file_of_the_first(photos, tmp_path):
+    """--test loads best.pt, which one process writes: on a slow disk, too."""
+    options = ["--data", photos, "--out", tmp_path / "run", *SMALL, "--epochs", 1, "--test"]
+    done = torchrun(HELPERS / "going_modular_late.py", *options)
+    assert done.returncode == 0 and "test loss" in done.stdout, done.stderr[-2000:]
+
+
 # --------------------------------------------------------------------------------------- predicting
 
 
