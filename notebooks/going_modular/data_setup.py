@@ -57,9 +57,9 @@ def find_sets(folder: Path) -> tuple[list[str], list, list]:
     (classes, files), test = find_images(folder), None
     if classes == ["test", "train"]:
         classes, files = find_images(folder / "train")
-        other, test = find_images(folder / "test")
-        if classes != other or not test:
-            raise ValueError(f"{folder}: train/ has {classes}, test/ {len(test)} of {other}")
+        own, test = find_images(folder / "test")
+        if classes != own or not test:
+            raise ValueError(f"{folder}: train/ has {classes}, test/ {len(test)} of {own}")
     if len(classes) < 2 or {name.lower() for name in classes} & PARTS:
         raise ValueError(f"{folder}: not train/ and test/, nor classes: {classes}")
     for label in set(range(len(classes))) - {label for _, label in files}:
