@@ -397,7 +397,7 @@ def test_folders_that_do_not_fit(call, photos):
     assert line("half") == f"train: half: {wanted}['Val', 'train']"
     shutil.copytree(photos, "other")
     shutil.move("other/test/sushi", "other/test/soup")
-    assert "train/ has ['pizza', 'steak', 'sushi'], test/ 7 of ['pizza', 'soup', 'steak']" in line("other")
+    assert "train/ ['pizza', 'steak', 'sushi'], test/ 7 of ['pizza', 'soup', 'steak']" in line("other")
     shutil.rmtree("other/test")
     for name in CLASSES:
         Path("other/test", name).mkdir(parents=True)

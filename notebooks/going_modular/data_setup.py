@@ -59,7 +59,7 @@ def find_sets(folder: Path) -> tuple[list[str], list, list]:
         classes, files = find_images(folder / "train")
         own, test = find_images(folder / "test")
         if classes != own or not test:
-            raise ValueError(f"{folder}: train/ has {classes}, test/ {len(test)} of {own}")
+            raise ValueError(f"{folder}: train/ {classes}, test/ {len(test)} of {own}")
     if len(classes) < 2 or {name.lower() for name in classes} & PARTS:
         raise ValueError(f"{folder}: not train/ and test/, nor classes: {classes}")
     for label in set(range(len(classes))) - {label for _, label in files}:
@@ -127,8 +127,8 @@ def survey(sets: dict[str, ImageFiles], keep: bool = False) -> tuple:
         if keep:
             sets[part].kept[index] = image.numpy()
         if part == "train":
-            X = image.flatten(1).long()  # whole numbers: exact in whatever order
-            sums += torch.stack([X.sum(dim=1), X.square().sum(dim=1)])
+            X = image.numpy().reshape(3, -1).astype(np.int64)  # exact, in any order
+            sums += torch.from_numpy(np.stack([X.sum(axis=1), (X * X).sum(axis=1)]))
     if bad:
         raise ValueError(f"{len(bad)} of {len(places)} files are bad:{''.join(bad)}")
     mean, squares = sums.double() / (len(sets["train"]) * sets["train"].size ** 2)
