@@ -473,6 +473,16 @@ right("05.5", lambda n, rank, world: range(round(rank * n / world), round((rank 
 right("05.5", lambda n, r, w: list(range(n))[r * (n // w) + min(r, n % w) :][: n // w + (r < n % w)])
 wrong("05.5", "the blocks have the sizes", part(blocks, way="up"))
 wrong("05.5", "the blocks have the sizes", part(blocks, way="last"))
+
+
+@wrong("05.5", "the blocks have the sizes")
+def two_apart(n, rank, world_size):
+    """The first takes one more from the second, where each had the same."""
+    ends = [r * n // world_size for r in range(world_size + 1)]
+    ends[1] += world_size > 1 and n >= 2 * world_size and n % world_size == 0
+    return list(range(ends[rank], ends[rank + 1]))
+
+
 wrong("05.5", "belong to nobody", part(blocks, way="down"))
 wrong("05.5", "are not neighbours", part(blocks, way="cards"))
 wrong("05.5", "belong to two processes", part(blocks, way="filled"))
