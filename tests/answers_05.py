@@ -954,7 +954,7 @@ edited("05.11")(smoothing)
 def by_a_partial(folder):
     """The training's own loss, made in train.py."""
     option = '    add("--label-smoothing", default=0.0, type=number(float, 0.0, 1.0), help="from 0 to 1")\n'
-    made = "    trained = DistributedDataParallel"
+    made = "    for epoch in range("
     train(folder, (SEED, option + SEED), (made, f"    engine.SMOOTHING = args.label_smoothing\n{made}"))
     engine(folder, ("def train_epoch", "SMOOTHING = 0.0\n\n\ndef train_epoch"))
     engine(folder, (LOSS, LOSS[:-1] + ", label_smoothing=SMOOTHING)"))
