@@ -459,7 +459,7 @@ def by_pictures(labels, plates, k):
     return out
 
 
-# -------------------------------------------------------------------------- 04.7, one coin for all
+# -------------------------------------------------------------------------- 04.7, augmentation in vain
 
 
 class Batches:
@@ -826,7 +826,7 @@ class Table(Dataset):
         names = {dish for _, dish in (rows if self.gone == "class" else self.rows)}
         self.classes = sorted(names, reverse=not self.order)
         if self.ahead:
-            self.pictures = [Image.open(path) for path, _ in self.rows]
+            self.pictures = [Image.open(path).convert("RGB") for path, _ in self.rows]
 
     def __len__(self):
         return len(self.rows)

@@ -201,7 +201,7 @@ def _near(a, b) -> bool:
 
 @exercise("04.11", "A data set from a table", methods=("__init__", "__len__", "__getitem__"))
 @_in_a_folder
-def check_table(answer, folder):
+def check_dish_table(answer, folder):
     """Rows of a table with their pictures: of any kind, some missing, some without a dish."""
     g = fresh_generator()
     number = int(torch.randint(100, 999, (), generator=g))

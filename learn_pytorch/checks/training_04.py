@@ -9,7 +9,7 @@ from torch import nn
 from learn_pytorch.exercises import exercise, fresh_generator, require, run, same
 
 
-@exercise("04.7", "Find the bug: one coin for all", wants="class")
+@exercise("04.7", "Find the bug: augmentation in vain", wants="class")
 def check_batches(answer):
     """Each picture has a coin of its own in every epoch; validation stays as it is."""
     g = fresh_generator()
