@@ -60,6 +60,7 @@ SECONDS = {
     "notebooks/03": 65,
     "notebooks/05": 64,
     "notebooks/04": 63,
+    "notebooks/06": 60,
     "tests/test_any_folder.py": 62,
     "tests/test_going_modular.py": 50,
     "tests/test_going_modular_safety.py": 50,
@@ -143,13 +144,17 @@ def compare_outputs(self, test, ref, skip_compare=None):
 
 def setup(self):
     """Starts the kernel; a notebook that writes scripts does so in a copy of its folder without them."""
-    if not any(cell.source.startswith("%%writefile") for cell in self.nb.cells):
+    written = [c.source.split()[1] for c in self.nb.cells if c.source.startswith("%%writefile")]
+    if not written:
         nbval_setup(self)
         return
     self.scratch = tempfile.TemporaryDirectory()
     folder = Path(self.scratch.name, "notebooks")
-    unwanted = shutil.ignore_patterns("*.ipynb", ".*", "__pycache__", "runs", "models", "going_modular")
-    shutil.copytree(self.path.parent, folder, ignore=unwanted)
+    whole = "going_modular/train.py" in written  # 05 writes all of them, 06 adds one
+    unwanted = ["*.ipynb", ".*", "__pycache__", "runs", "models", *["going_modular"] * whole]
+    shutil.copytree(self.path.parent, folder, ignore=shutil.ignore_patterns(*unwanted))
+    for name in written:
+        (folder / name).unlink(missing_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)  # the copy lies outside the course
         patch.setattr(

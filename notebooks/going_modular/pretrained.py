@@ -1,4 +1,4 @@
-"""The programs with one more --model: ``python -m going_modular.pretrained train ...``."""
+"""One more --model: ``python -m going_modular.pretrained train ...``, or predict."""
 
 import sys
 from pathlib import Path
@@ -31,7 +31,7 @@ class Pretrained(nn.Module):
         return self.head(self.body(X * self.scale + self.shift))
 
     def train(self, mode: bool = True):
-        """Training mode for the head alone: batch norms of the body stay as they are."""
+        """Training mode for the head alone: the body's batch norms stay as they are."""
         super().train(mode)
         self.body.eval()
         return self
@@ -43,6 +43,6 @@ if __name__ == "__main__":
     programs = {"train": (train.train, train), "predict": (predict.run, predict)}
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in programs:
-        sys.exit(f"usage: python -m going_modular.pretrained {{{','.join(programs)}}} ...")
+        sys.exit("usage: python -m going_modular.pretrained train|predict ...")
     run, module = programs[name]
     sys.exit(utils.run_command(name, run, module.parse_arguments(sys.argv[2:])))
