@@ -19,8 +19,8 @@ FEW = (6, 6, 6)  # bursts in a rehearsal
 FRAMES = 9  # pictures of a burst
 NEW = 34  # new scenes of each dish, a picture of each
 SIDE = 128
-ENOUGH = 0.6  # small convolutional networks reach 0.72 to 0.87, linear layers 0.5 to 0.64
-HONEST = 0.16  # a claim from all bursts in folds is off by about 0.07 (one standard deviation)
+ENOUGH = 0.6  # small convolutional networks reach about 0.75, layers without convolutions about 0.5
+HONEST = 0.15  # a claim from all bursts in folds is off by about 0.07 (one standard deviation)
 LIMIT = 200  # seconds of waiting, on a machine that has other work as well
 
 
@@ -144,7 +144,7 @@ def _measure(answer, parent: Path, seed: int) -> None:
     require(claim <= score + HONEST, f"{untrue}: which plates has the network met before?")
     better = f"wanted {ENOUGH:.2f}: the claim is honest, and a better network gets clearly more"
     require(score >= ENOUGH, f"of pictures of new plates {score:.2f} are right, {better}")
-    require(claim >= score - HONEST - 0.14, f"{untrue}: you do yourself an injustice")
+    require(claim >= score - HONEST - 0.15, f"{untrue}: you do yourself an injustice")
 
 
 def _trained(answer, folder: Path, case: str):
