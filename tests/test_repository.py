@@ -54,7 +54,7 @@ def test_lint(command):
 
 def test_every_requirement_says_what_it_is_for():
     for line in lines("requirements.txt"):
-        assert re.fullmatch(r'[a-z-]+(?:>=|==)[\d.]+(; python_version < "[\d.]+")? +# \w.*', line), line
+        assert re.fullmatch(r'[a-z\d-]+(?:>=|==)[\d.]+(; python_version < "[\d.]+")? +# \w.*', line), line
     assert "nbval==0.11.0" in [line.split()[0] for line in lines("requirements.txt")]
 
 
