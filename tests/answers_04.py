@@ -950,7 +950,7 @@ def train_on(
 
 
 right("04.C", part(train_on), seconds=30)
-wrong("04.C", "has the network met before", part(train_on, by="picture", epochs=14), seconds=30)
+wrong("04.C", "has the network met before", part(train_on, by="picture", epochs=14), seconds=30, often=True)
 wrong("04.C", "has the network met before", part(train_on, by="train", epochs=14), seconds=30)
 wrong("04.C", "gets clearly more", part(train_on, kind="linear", side=1, epochs=4), seconds=30)
 wrong("04.C", "do yourself an injustice", part(train_on, claim=lambda share: 0.3), seconds=30)

@@ -20,6 +20,7 @@ class Answer(NamedTuple):
     name: str
     forbidden: bool = False
     seconds: float = 0.0  # CPU time of one check, roughly, where that is much
+    often: bool = False  # a boast that comes true now and then: refused in most draws
 
 
 ANSWERS: list[Answer] = []
