@@ -1,7 +1,6 @@
 """Answers that learners give, from tables: the right ones pass, the wrong ones hear what is wrong."""
 
 import pytest
-
 from judged import ANSWERS, NUMBERS, meets, said, solution
 
 

@@ -1,7 +1,6 @@
 """Whatever a check draws, its verdict is the same."""
 
 import pytest
-
 from judged import ANSWERS, NUMBERS, meets, repeatedly, said, solution
 
 pytestmark = pytest.mark.slow

@@ -1,7 +1,6 @@
 """Whole projects as answers: those of the capstones, and others that take their time."""
 
 import pytest
-
 from judged import ANSWERS, NUMBERS, meets, repeatedly, said, solution
 
 pytestmark = pytest.mark.slow
