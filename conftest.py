@@ -77,7 +77,13 @@ SECONDS = {
 
 
 def pytest_collection_modifyitems(items):
-    """Lets the longest files begin; the tests of a file stay together (--dist loadfile)."""
+    """Lets the longest files begin; the tests of a file stay together (--dist loadfile).
+
+    Cells of notebooks with the tag ``slow`` are slow tests, too: nothing after them needs them.
+    """
+    for item in items:
+        if "slow" in getattr(item, "cell", {}).get("metadata", {}).get("tags", []):
+            item.add_marker("slow")
 
     def seconds(item):
         return next((s for start, s in SECONDS.items() if item.nodeid.startswith(start)), 1)

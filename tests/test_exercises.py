@@ -79,6 +79,7 @@ globals().update(_before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.name)
 def test_every_exercise_can_be_taken_up_the_next_day(path, tmp_path, monkeypatch):
     """Setup, the cell that begins the section, the exercise's own: nothing else is needed to go on."""

@@ -753,6 +753,7 @@ def test_a_device_that_is_not_there(train, name):
     assert not Path("run").exists()
 
 
+@pytest.mark.slow
 def test_more_than_the_memory_holds(train):
     code, _, err = train("--hidden-units", 4096, "--image-size", 4096, "--val-share", 0)
     assert code == 1 and "memory" in err and err.endswith("(try a smaller --batch-size)\n")
@@ -903,9 +904,10 @@ def test_ctrl_c_with_workers(photos, tmp_path):
 EVERYTHING = ["--augment", "--schedule", "cosine", "--model", "tinyvgg_bn", "--weight-decay", "0.01"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kills", "epochs", "workers"),
-    [(4, 40, 0), (2, 20, 2), pytest.param(20, 160, 1, marks=pytest.mark.slow)],
+    [(4, 40, 0), (2, 20, 2), (20, 160, 1)],
 )
 def test_killed_again_and_again_the_run_ends_with_the_same_bits(
     photos, train, tmp_path, going_modular, kills, epochs, workers
@@ -1334,6 +1336,7 @@ def test_ctrl_c_leaves_what_is_there(call, trained, photos, going_modular, monke
     assert [entry["path"] for entry in entries(out, form)] == ["a"]
 
 
+@pytest.mark.slow
 def test_odd_names(call, trained, photos):
     """Formulas for spreadsheets, escapes for terminals, and bytes that are no letters."""
     names = ["=1+1.png", "@x.png", "a\x1b[31mb.png", "a\nb.png", os.fsdecode(b"\xe9t\xe9.png"), "\u65e9.png"]

@@ -28,6 +28,7 @@ ALLOWED_TAGS = {
     "real-data",
     "wrong-answer",
     "solution",
+    "slow",
 }
 MACHINE = re.compile(
     r"/home/|/root/|/Users/|/tmp/|/var/folders/|/usr/lib|site-packages|ipykernel_\d|[A-Z]:\\\\|\.venv"

@@ -141,6 +141,7 @@ def imports_and_data(notebook):
     return "\n".join(imports), "\n".join(data)
 
 
+@pytest.mark.slow
 def test_imports_and_data_on_colab(colab):
     """In a session that starts in an empty folder, each notebook finds the course, its imports and its data.
 

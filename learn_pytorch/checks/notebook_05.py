@@ -290,7 +290,7 @@ def check_merged(answer):
 
 
 @exercise("05.7", "A log that was interrupted")
-def check_log(answer):
+def check_torn_log(answer):
     """The last whole line of each epoch up to the checkpoint's, in order."""
     losses = [round(random.uniform(0.1, 2), 6) for _ in range(23)]
     records = [{"epoch": k + 1, "loss": v, "best": k % 3 == 0, "note": None} for k, v in enumerate(losses)]
