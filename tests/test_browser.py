@@ -130,6 +130,7 @@ STATE = f"""() => ({{
 }})"""
 
 
+@pytest.mark.slow
 def test_jupyterlab_starts(lab, page):
     """It opens a notebook with a kernel and a page as a page; nothing pops up."""
     errors = []

@@ -28,6 +28,7 @@ from stored import ROOT
 SCRIPTS = ROOT / "notebooks"
 CLASSES = ["pizza", "steak", "sushi"]
 SMALL = ["--image-size", "8", "--hidden-units", "2", "--batch-size", "5", "--device", "cpu"]
+pytestmark = pytest.mark.slow  # so many: only make test-all has the time
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files, or other signals")
 
 

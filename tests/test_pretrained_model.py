@@ -11,6 +11,8 @@ from PIL import Image
 from learn_pytorch.pretrained import load_weights
 from stored import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def program(*words):
     command = [sys.executable, "-m", "going_modular.pretrained", *map(str, words)]
