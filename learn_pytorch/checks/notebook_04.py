@@ -135,8 +135,8 @@ def check_cached(answer):
     require(whole, "the result is no data set")
     run(pair[0].__getitem__, 0, case=case)
     got = run(pair[1].__getitem__, 0, case=case)
-    mixed = isinstance(got, tuple) and got[0] is first.items[0][0]
-    require(not mixed, "two data sets share one cache: the items of the first come out of the second")
+    own = second.asked[0] > 0  # an item that was never read came out of a cache that others fill, too
+    require(own, "two data sets share one cache: an item of another comes out of the second")
     same(got, second.items[0], case=case)
     for length in (5, 1):
         case = f"a data set of {length} items" if length > 1 else "a data set of 1 item"
