@@ -89,7 +89,7 @@ def train(args: argparse.Namespace) -> None:
     settings = {k: value for k, value in vars(args).items() if k not in FREE.split()}
     settings |= {"classes": classes, **counts, "images": content, "processes": world}
     torch.manual_seed(args.seed)  # before the model is built: its weights are random
-    model = build(settings, mean, std).to(device)
+    model = build(settings, mean, std).to(device, memory_format=torch.channels_last)
     make = getattr(torch.optim, args.optimizer)
     optimizer = make(model.parameters(), lr=args.lr, weight_decay=args.weight_decay)
     schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1)
