@@ -1,5 +1,6 @@
 """Answers to the exercises of notebook 06."""
 
+import copy
 import math
 from pathlib import Path
 
@@ -217,19 +218,22 @@ def the_first_names(logits, names, k):
     return list(zip(names, logits.softmax(dim=0).sort(descending=True).values.tolist(), strict=True))[:k]
 
 
-# ------------------------------------------------------------------ 06.5, the body that is not frozen
+# ------------------------------------------------------------------------- 06.5, two heads on one body
 
 
 class Transfer(nn.Module):
-    order, mode, returns, grad = "first", "eval", True, False
+    """Right; each subclass spoils one thing."""
+
+    freeze, mode, returns, loss = "parameters", "eval", True, "rows"
 
     def __init__(self, body, num_features, num_classes):
         super().__init__()
-        if self.order == "first":
-            self.body = body.requires_grad_(self.grad)
-        self.head = nn.Linear(num_features, num_classes)
-        if self.order == "last":
-            self.body = body
+        self.body, self.head = body, nn.Linear(num_features, num_classes)
+        if self.freeze == "parameters":
+            body.requires_grad_(False)
+        if self.freeze == "attribute":
+            body.requires_grad = False
+        if self.freeze == "all":
             self.requires_grad_(False)
 
     def forward(self, x):
@@ -243,6 +247,31 @@ class Transfer(nn.Module):
             self.body.training = False
         return self if self.returns else None
 
+    def learners(self):
+        return self.head.parameters()
+
+    def fit(self, batches, num_epochs, lr=0.05):
+        optimizer = torch.optim.Adam(self.learners(), lr=lr)
+        losses = []
+        for _ in range(num_epochs):
+            self.train()
+            total, count = 0.0, 0
+            for X, y in batches:
+                loss = F.cross_entropy(self(X), y)
+                optimizer.zero_grad()
+                if loss.requires_grad:
+                    loss.backward()
+                optimizer.step()
+                weight = {"rows": len(y), "batches": 1, "sum": len(y)}[self.loss]
+                total, count = total + loss.item() * weight, count + weight
+            losses.append(total if self.loss == "sum" else total / count)
+        return losses
+
+    def predict(self, X):
+        self.eval()
+        with torch.no_grad():
+            return self(X).argmax(dim=1)
+
 
 def transfer(**how):
     return type("Transfer_" + "_".join(map(str, how.values())), (Transfer,), how)
@@ -252,7 +281,9 @@ right("06.5", transfer())
 
 
 @right("06.5")
-class AsLoop(nn.Module):
+class OnKeptFeatures(nn.Module):
+    """The body looks at each row once, then only the head is trained."""
+
     def __init__(self, body, num_features, num_classes):
         super().__init__()
         self.body, self.out = body, nn.Linear(num_features, num_classes)
@@ -270,26 +301,72 @@ class AsLoop(nn.Module):
             features = self.body(x)
         return self.out(features)
 
+    def fit(self, batches, num_epochs, lr=0.05):
+        self.train()
+        with torch.no_grad():
+            kept = [(self.body(X), y) for X, y in batches]
+        optimizer = torch.optim.Adam(self.out.parameters(), lr=lr)
+        count, losses = sum(len(y) for _, y in kept), []
+        for _ in range(num_epochs):
+            losses.append(0.0)
+            for features, y in kept:
+                loss = F.cross_entropy(self.out(features), y, reduction="sum")
+                optimizer.zero_grad()
+                (loss / len(y)).backward()
+                optimizer.step()
+                losses[-1] += loss.item() / count
+        return losses
 
-wrong("06.5", "nothing requires a gradient", transfer(order="last"))
-wrong("06.5", "running means have moved", transfer(mode="none"))
-wrong("06.5", "running means have moved", transfer(mode="outer"))
-wrong("06.5", "NoneType", transfer(returns=False))
-wrong("06.5", "body's weights have changed", transfer(grad=True))
+    def predict(self, X):
+        return self.eval()(X).argmax(dim=1)
+
+
+_everything = {"freeze": "attribute", "learners": lambda self: self.parameters()}
+wrong("06.5", "weights have been trained", transfer(**_everything))
+as_it_came = transfer(**_everything, mode="outer", returns=False, loss="batches")
+wrong("06.5", "gets every third cup wrong", as_it_came)
+wrong("06.5", "can still be trained", transfer(freeze="attribute"))
+wrong("06.5", "gets every third cup wrong", transfer(mode="none"))
+wrong("06.5", "a `training` of its own", transfer(mode="outer"))
+wrong("06.5", "has no attribute 'to'", transfer(returns=False))
+wrong("06.5", "the loss is the same epoch after epoch", transfer(freeze="all"))
+wrong("06.5", "the last batch is small", transfer(loss="batches"))
+wrong("06.5", "the losses in the log", transfer(loss="sum"))
 wrong("06.5", "made already", Transfer(nn.Linear(3, 4), 4, 2))
+wrong("06.5", "the method predict is missing", transfer(predict=None))
+wrong("06.5", "the result is None", transfer(fit=lambda *a, **k: Transfer.fit(*a, **k) and None))
+wrong("06.5", "shape", transfer(predict=lambda self, X: self.eval()(X)))
 
 
-@wrong("06.5", "model.training is False")
+@wrong("06.5", "the model or its head is in the other mode")
 class NeverTrains(Transfer):
     def train(self, mode=True):
         return super().train(False)
 
 
-@wrong("06.5", "nothing requires a gradient")
+@wrong("06.5", "parts of the body are in training mode")
+class OnlyWhileItFits(Transfer):
+    """Evaluation mode is switched on by fit alone, and the next train() switches it off."""
+
+    def train(self, mode=True):
+        return nn.Module.train(self, mode)
+
+    def fit(self, batches, num_epochs, lr=0.05):
+        self.train = lambda mode=True: Transfer.train(self, mode)
+        losses = super().fit(batches, num_epochs, lr)
+        del self.train
+        return losses
+
+
+@wrong("06.5", "does not require grad")
 class NoGrad(Transfer):
     def forward(self, x):
         with torch.no_grad():
             return super().forward(x)
+
+    def fit(self, batches, num_epochs, lr=0.05):
+        for X, y in batches:
+            F.cross_entropy(self(X), y).backward()
 
 
 # --------------------------------------------------------------------------------- 06.6, more like this
@@ -455,55 +532,122 @@ wrong(
 wrong("06.8", "not right", lambda s, n, w, p: rate(s, n, w, p) if s < w else rate(s, n, w, p) * 0.9)
 
 
-# -------------------------------------------------------------------------- 06.9, features in a cache
+# ---------------------------------------------------------------------- 06.9, features that are kept
 
 
-def cache(body, batches, grad="no_grad", mode="each", join="cat", evaluation=True):
-    before = [m.training for m in body.modules()]
-    came = body.training
-    if evaluation:
-        body.eval()
-    how = {"no_grad": torch.no_grad, "inference": torch.inference_mode, "none": torch.enable_grad}[grad]
-    with how():
-        parts = [body(X) for X in batches]
-        out = torch.cat(parts) if join == "cat" else torch.stack(parts)
-    if mode == "each":
-        for module, was in zip(body.modules(), before, strict=True):
-            module.training = was
-    if mode == "came":
-        body.train(came)
-    if mode == "train":
-        body.train()
-    return out
+class Cache:
+    """Right; each subclass spoils one thing."""
+
+    grad, mode, order, evaluation, split, keep = "no_grad", "each", "asked", True, True, True
+
+    def __init__(self, body, batch_size):
+        self.body, self.batch_size, self.known = body, batch_size, {}
+
+    def key(self, path, picture):
+        return path
+
+    def compute(self, pictures):
+        before, came = [m.training for m in self.body.modules()], self.body.training
+        if self.evaluation:
+            self.body.eval()
+        how = {"no_grad": torch.no_grad, "none": torch.enable_grad}
+        X = torch.stack(pictures)
+        with how[self.grad]():
+            parts = [self.body(rows) for rows in (X.split(self.batch_size) if self.split else [X])]
+        if self.mode == "each":
+            for module, was in zip(self.body.modules(), before, strict=True):
+                module.training = was
+        if self.mode in ("came", "train"):
+            self.body.train(came if self.mode == "came" else True)
+        return torch.cat(parts)
+
+    def get(self, paths, pictures):
+        keys = [self.key(*pair) for pair in zip(paths, pictures, strict=True)]
+        new = {k: x for k, x in zip(keys, pictures, strict=True) if k not in self.known or not self.keep}
+        old = [k for k in keys if k not in new]
+        if new:
+            rows = self.compute(list(new.values()))
+            self.known.update(zip(new, rows, strict=True))
+        if self.order == "known first":
+            keys = [*old, *new]
+        return torch.stack([self.known[k] for k in keys])
 
 
-right("06.9", cache)
+def cache(**how):
+    return type("Cache_" + "_".join(map(str, how)), (Cache,), how)
+
+
+right("06.9", cache())
 
 
 @right("06.9")
-def cache_copy(body, batches):
-    import copy
+class CacheOfACopy:
+    """A copy of the body that is always in evaluation mode; each picture by itself."""
 
-    quiet = copy.deepcopy(body).eval()
-    with torch.inference_mode():
-        rows = [quiet(X) for X in batches]
-    return torch.cat([r.clone() for r in rows])
+    def __init__(self, body, batch_size):
+        self.body, self.rows = copy.deepcopy(body).eval().requires_grad_(False), {}
+
+    def get(self, paths, pictures):
+        for path, picture in zip(map(str, paths), pictures, strict=True):
+            if path not in self.rows:
+                self.rows[path] = self.body(picture[None])[0]
+        return torch.cat([self.rows[str(path)][None] for path in paths])
 
 
-wrong("06.9", "running means have moved", lambda b, x: cache(b, x, evaluation=False))
-wrong("06.9", "memory runs full", lambda b, x: cache(b, x, grad="none"))
-wrong("06.9", "training a head on these features fails", lambda b, x: cache(b, x, grad="inference"))
-wrong("06.9", "a part that was in evaluation mode", lambda b, x: cache(b, x, mode="came"))
-wrong("06.9", "left in the other", lambda b, x: cache(b, x, mode="left"))
-wrong("06.9", "your code raised RuntimeError: stack", lambda b, x: cache(b, x, join="stack"))
-wrong("06.9", "shape", lambda b, x: cache(b, x[:1]))
-wrong("06.9", "expected a tensor, got list", lambda b, x: list(cache(b, x)))
+@wrong("06.9", "41 % on the test pictures")
+class AsItCame(Cache):
+    mode = "train"
+
+    @torch.inference_mode()
+    def get(self, paths, pictures):
+        pairs = [(path.name, picture) for path, picture in zip(paths, pictures, strict=True)]
+        found = [self.known[name] for name, _ in pairs if name in self.known]
+        new = [(name, picture) for name, picture in pairs if name not in self.known]
+        rows = self.compute([picture for _, picture in new])
+        self.known.update(zip([name for name, _ in new], rows, strict=True))
+        return torch.stack([*found, *rows])
+
+
+wrong("06.9", "gets the features of", cache(key=lambda self, path, picture: path.name))
+wrong("06.9", "gets the features of", cache(key=lambda self, path, picture: path.stem))
+wrong("06.9", "gets the features of", cache(key=lambda self, path, picture: path.parts[-2:]))
+wrong("06.9", "the rows have left their labels", cache(order="known first"))
+wrong("06.9", "the first step of training a head", cache(get=torch.inference_mode()(Cache.get)))
+wrong("06.9", "memory runs full", cache(grad="none"))
+wrong("06.9", "the body answers differently", cache(evaluation=False))
+wrong("06.9", "have woken up", cache(mode="train"))
+wrong("06.9", "is left in the other", cache(mode="left"))
+wrong("06.9", "have woken up", cache(mode="came"))
+wrong("06.9", "at once, wanted are at most", cache(split=False))
+wrong("06.9", "are new", cache(keep=False))
+wrong("06.9", "are new", cache(key=lambda self, path, picture: id(picture)))
+wrong("06.9", "the method get is missing", cache(get=None))
+wrong("06.9", "expected a tensor, got list", cache(get=lambda *a: list(Cache.get(*a))))
+wrong("06.9", "shape", cache(get=lambda *a: Cache.get(*a)[:-1]))
+
+
+@wrong("06.9", "share their memory")
+class GivesItsOwn(Cache):
+    def get(self, paths, pictures):
+        if all(path in self.known for path in paths) and len(paths) == len(self.last):
+            return self.last
+        self.last = super().get(paths, pictures)
+        return self.last
+
+
+@wrong("06.9", "your code raised RuntimeError: stack")
+class NothingNew(Cache):
+    def get(self, paths, pictures):
+        rows = super().get(paths, pictures)
+        self.compute([x for p, x in zip(paths, pictures, strict=True) if p not in self.known])
+        return rows
 
 
 @wrong("06.9", "autograd is switched off")
-def cache_for_ever(body, batches):
-    torch.set_grad_enabled(False)
-    return cache(body, batches)
+class ForEver(Cache):
+    def compute(self, pictures):
+        torch.set_grad_enabled(False)
+        return super().compute(pictures)
 
 
 # ---------------------------------------------------------------------------------- 06.10, a fair draw

@@ -4,7 +4,6 @@ import itertools
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from learn_pytorch.exercises import exercise, fresh_generator, require, run, same
@@ -165,71 +164,6 @@ def check_top_answers(answer):
         same(numbers, probs[order].tolist(), case=case)
 
 
-class _Body(nn.Module):
-    """Batch norm and dropout, and 4 features for each row; it may come half frozen or in any mode."""
-
-    def __init__(self, g: torch.Generator):
-        super().__init__()
-        self.layer, self.norm, self.drop = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5)
-        self.asked: list[bool] = []
-        for p in self.parameters():
-            p.data = torch.rand(p.shape, generator=g) + 0.1
-
-    def forward(self, x):
-        self.asked.append(torch.is_grad_enabled())
-        return self.drop(self.norm(self.layer(x)))
-
-
-@exercise("06.5", "Find the bug: the body that is not frozen", wants="class")
-def check_transfer(answer):
-    """Only the head is trained, the body stays in evaluation mode, train() behaves like PyTorch's."""
-    g = fresh_generator()
-    for classes in (3, 2):
-        case = f"{classes} classes"
-        body = _Body(g).train()
-        model = run(answer, body, 4, classes, case=case)
-        require(isinstance(model, nn.Module), f"expected a model, an nn.Module, for {case}")
-        got = run(model.train, case=f"{case}, train()") if _returns(model.train) else None
-        require(got is model, f"`model.train().to(device)` fails: NoneType has no attribute 'to', for {case}",
-                "PyTorch's train returns the module itself")  # fmt: skip
-        X = torch.rand(5, 3, generator=g)
-        logits = run(model, X, case=case)
-        shaped = isinstance(logits, torch.Tensor) and logits.shape == (5, classes)
-        require(shaped, f"expected logits of shape {(5, classes)}, for {case}")
-        cause = "the head was made before everything was frozen, so it is frozen as well"
-        require(
-            logits.requires_grad, f"`loss.backward()` fails: nothing requires a gradient, for {case}", cause
-        )
-        heads = [m for m in model.modules() if isinstance(m, nn.Linear) and m is not body.layer]
-        free = {id(p) for p in model.parameters() if p.requires_grad}
-        wanted = {id(p) for head in heads for p in head.parameters()}
-        frozen = not free & {id(p) for p in body.parameters()}
-        require(frozen, f"after a thousand steps the body's weights have changed, for {case}",
-                "the body's parameters still require gradients")  # fmt: skip
-        require(free == wanted, f"some parameters of the head are not trained, for {case}")
-        mean = body.norm.running_mean.clone()
-        run(model, X, case=case)
-        moved = "the body's running means have moved although all of it is frozen"
-        cause = "train() puts the body into training mode as well: batch norms and dropout work there"
-        require(torch.equal(mean, body.norm.running_mean), f"{moved}, for {case}", cause)
-        twice = torch.equal(run(model, X, case=case), run(model, X, case=case))
-        require(twice, f"the same rows twice give two results, for {case}", cause)
-        inside = [m.training for m in body.modules()]
-        require(not any(inside), f"parts of the body are in training mode after train(), for {case}", cause)
-        require(model.training, f"after train(), model.training is False, for {case}")
-        out = model.eval()
-        require(out is model and not model.training, f"eval() does not lead to evaluation mode, for {case}")
-        require(
-            not any(m.training for m in model.modules()), f"eval() leaves parts in training mode, for {case}"
-        )
-        want = heads[0](body(X))
-        same(run(model, X, case=case), want, case=case)
-
-
-def _returns(function) -> bool:
-    return function() is not None
-
-
 @exercise("06.6", "More like this")
 def check_neighbours(answer):
     """Direction counts, not length; the nearest first; the picture itself is left out; no NaN."""
@@ -327,49 +261,6 @@ def check_rate(answer):
         require(not straight, f"it falls in a straight line, wanted is half a cosine, for {case}")
         for step, (g, w) in enumerate(zip(got, rise + fall, strict=True)):
             same(float(g), w, case=f"step {step}, {case}", rtol=1e-6, atol=1e-9)
-
-
-@exercise("06.9", "Find the bug: features in a cache")
-def check_cache(answer):
-    """All rows, in evaluation mode, without a graph, usable for training; the mode afterwards."""
-    g = fresh_generator()
-    for sizes, mode in (((4, 4, 3), True), ((5,), False), ((2, 1), True)):
-        came = "training" if mode else "evaluation"
-        case = f"batches of {', '.join(map(str, sizes))}, a body in {came} mode"
-        body = _Body(g).train(mode)
-        body.drop.eval()
-        before = [m.training for m in body.modules()]
-        batches = [torch.rand(n, 3, generator=g) for n in sizes]
-        mean = body.norm.running_mean.clone()
-        reference = F.batch_norm(
-            body.layer(torch.cat(batches)),
-            mean,
-            body.norm.running_var.clone(),
-            body.norm.weight,
-            body.norm.bias,
-        ).detach()
-        got = run(answer, body, batches, case=case)
-        require(isinstance(got, torch.Tensor), f"expected a tensor, got {type(got).__name__}, for {case}")
-        shape = tuple(got.shape)
-        cause = "stack makes a new dimension, and needs batches of one size; cat joins rows"
-        require(
-            shape == reference.shape, f"shape {shape}, wanted {tuple(reference.shape)}, for {case}", cause
-        )
-        kept = torch.equal(mean, body.norm.running_mean)
-        cause = "in training mode a batch norm updates its running mean: eval() first"
-        require(kept, f"the body has changed: its running means have moved, for {case}", cause)
-        cause = "the features carry the graph of the whole body: no_grad"
-        require(not got.requires_grad, f"memory runs full after some hundred pictures, for {case}", cause)
-        cause = "tensors made in inference mode cannot be trained on: no_grad, or a clone"
-        require(not got.is_inference(), f"training a head on these features fails, for {case}", cause)
-        same(got.detach(), reference, case=case, rtol=1e-3, atol=1e-4)
-        after = [m.training for m in body.modules()]
-        cause = "what was in which mode is forgotten: note it for every module before eval()"
-        require(
-            before[0] == after[0], f"the body came in {came} mode and is left in the other, for {case}", cause
-        )
-        require(before == after, f"a part that was in evaluation mode is not any more, for {case}", cause)
-        require(torch.is_grad_enabled(), f"autograd is switched off from now on, for {case}")
 
 
 @exercise("06.10", "A fair draw")
