@@ -280,6 +280,18 @@ def same(got, want, *, case: str = "", hint: str = "", rtol: float = 1e-4, atol:
         raise TypeError(f"same() cannot compare with {answers.kind(want)}")
 
 
+def a_tensor(got, case: str) -> None:
+    """Requires a learner's result to be a tensor, before its shape or its values are looked at."""
+    kind = type(got).__name__
+    require(isinstance(got, torch.Tensor), f"expected a tensor, got {kind}, for {case}")
+
+
+def close(a: torch.Tensor, b: torch.Tensor, tolerance: float = 1e-4) -> bool:
+    """Whether two tensors have the same shape and, up to a tolerance, the same values."""
+    a, b = a.detach().double(), b.detach().double()
+    return a.shape == b.shape and torch.allclose(a, b, rtol=1e-3, atol=tolerance)
+
+
 def fresh_generator() -> torch.Generator:
     """A generator with a seed of its own each time, so that no answer can know the input."""
     generator = torch.Generator()

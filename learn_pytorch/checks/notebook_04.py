@@ -5,23 +5,13 @@ import weakref
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from learn_pytorch.exercises import exercise, fresh_generator, require, run, same
-
-
-def _tensor(got, case: str) -> None:
-    kind = type(got).__name__
-    require(isinstance(got, torch.Tensor), f"expected a tensor, got {kind}, for {case}")
-
-
-def _close(a, b, tolerance: float = 1e-4) -> bool:
-    a, b = a.detach().double(), b.detach().double()
-    return a.shape == b.shape and torch.allclose(a, b, rtol=1e-3, atol=tolerance)
+from learn_pytorch.exercises import a_tensor, close, exercise, fresh_generator, require, run, same
 
 
 def _known(got, want, wrong: dict, case: str) -> None:
     """Says which known mistake gives these values, where it gives others than the right way."""
     for message, value in wrong.items():
-        require(_close(value, want) or not _close(got, value), f"{message}, for {case}")
+        require(close(value, want) or not close(got, value), f"{message}, for {case}")
 
 
 # ------------------------------------------------------------------------------ paths and pixels
@@ -81,7 +71,7 @@ def check_on_white(answer):
         if h > 1:
             image[3, 0, 0], image[3, 0, 1] = 0, 1
         got = run(answer, image, case=case)
-        _tensor(got, case)
+        a_tensor(got, case)
         colour, alpha = image[:3], image[3:]
         want = colour * alpha + 1 - alpha
         _known(
@@ -288,7 +278,7 @@ def check_plates_in_folds(answer):
         plate = plate[torch.randperm(len(plate), generator=g)]
         labels, plates = owner[plate], numbers[plate]
         got = run(answer, labels, plates, k, case=case)
-        _tensor(got, case)
+        a_tensor(got, case)
         shapes = f"shape {tuple(got.shape)}, wanted {tuple(labels.shape)}"
         require(got.shape == labels.shape, f"{shapes}, for {case}")
         whole = not got.is_floating_point() and not got.is_complex() and got.dtype != torch.bool

@@ -6,7 +6,7 @@ import math
 import torch
 from torch import nn
 
-from learn_pytorch.exercises import exercise, fresh_generator, require, run, same
+from learn_pytorch.exercises import a_tensor, close, exercise, fresh_generator, require, run, same
 
 
 @exercise("04.7", "Find the bug: augmentation in vain", wants="class")
@@ -187,16 +187,6 @@ def _restored(stopper, model: nn.Module, want: int | None, last: int, case: str)
     require(set(numbers.values()) == {float(want)}, f"{came}, for {case}")
 
 
-def _tensor(got, case: str) -> None:
-    kind = type(got).__name__
-    require(isinstance(got, torch.Tensor), f"expected a tensor, got {kind}, for {case}")
-
-
-def _close(a, b, tolerance: float = 1e-4) -> bool:
-    a, b = a.detach().double(), b.detach().double()
-    return a.shape == b.shape and torch.allclose(a, b, rtol=1e-3, atol=tolerance)
-
-
 _DROPS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout")
 _DROPS += ("feature_alpha_dropout", "native_dropout", nn.modules.dropout._DropoutNd)
 
@@ -217,18 +207,18 @@ def check_dropout(answer):
         x = (torch.rand(shape, generator=g) + 1).to(dtype).requires_grad_()
         layer.eval()
         got = run(layer, x, case=f"evaluation mode, {case}", forbid=_DROPS)
-        _tensor(got, f"evaluation mode, {case}")
+        a_tensor(got, f"evaluation mode, {case}")
         same(got, x, case=f"evaluation mode, {case}", hint="it must do nothing there")
         layer.train()
         got = run(layer, x, case=case, forbid=_DROPS)
-        _tensor(got, case)
+        a_tensor(got, case)
         require(got.shape == x.shape, f"shape {tuple(got.shape)}, wanted {shape}, for {case}")
         require(got.dtype == dtype, f"dtype {got.dtype} comes out, and {dtype} went in, for {case}")
         _dropped(got.detach(), x.detach(), p, case)
         require(got.requires_grad, f"no gradient can flow back through it, for {case}")
         got.sum().backward()
-        close = x.grad is not None and _close(x.grad, got.detach() / x.detach())
-        require(close, f"the values are right, the gradients are not, for {case}")
+        flows = x.grad is not None and close(x.grad, got.detach() / x.detach())
+        require(flows, f"the values are right, the gradients are not, for {case}")
         if 0 < p < 1:
             again = run(layer, x, case=case, forbid=_DROPS)
             fixed = torch.equal(again == 0, got == 0)
