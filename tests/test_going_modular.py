@@ -884,6 +884,7 @@ def test_ctrl_c_while_the_program_starts(program):
         assert process.wait(LIMIT) == 130 and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_with_workers(photos, tmp_path):
     """It reaches the whole process group, as from a terminal: one line, and no process is left."""
     options = ["--data", photos, "--out", tmp_path / "run", *SMALL, "--epochs", 100_000, "--workers", 2]
@@ -1155,9 +1156,10 @@ def torchrun(*arguments):
     "options",
     [
         pytest.param(["--batch-size", 3, "--augment"], id="shares of 2 and 1, a last batch of one image"),
-        pytest.param(["--batch-size", 5], id="shares of 3 and 2", marks=pytest.mark.slow),
+        pytest.param(["--batch-size", 5], id="shares of 3 and 2"),
     ],
 )
+@pytest.mark.slow
 def test_two_processes_train_the_same_model(photos, train, tmp_path, options):
     """13 - 3 validation images leave 10 for training."""
     options = ["--epochs", 3, "--optimizer", "SGD", "--lr", 0.05, "--test", *options]
@@ -1175,6 +1177,7 @@ def test_two_processes_train_the_same_model(photos, train, tmp_path, options):
     assert code == 1 and "processes was 2, is 1" in err
 
 
+@pytest.mark.slow
 def test_messages_of_several_processes_are_not_doubled(photos, tmp_path):
     done = torchrun("-m", "going_modular.train", "--data", tmp_path / "nowhere", "--out", tmp_path / "run")
     assert done.returncode != 0 and done.stderr.count("train: [Errno 2]") == 1

@@ -267,6 +267,7 @@ CHOICES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("needed", CHOICES, ids=lambda names: " ".join(sorted(names)) or "nothing")
 def test_what_colab_has_stays_as_it_is(bare_colab, pinned, package_index, monkeypatch, needed):
     """What is missing is installed beside Colab's own packages, none of which changes or breaks."""
