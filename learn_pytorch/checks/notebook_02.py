@@ -54,6 +54,7 @@ def check_report(answer):
         right = torch.arange(n) % 5 != 1
         right[-sizes[-1] :] = True  # the whole last batch, so that it matters how much it counts
         size = 0.1 + 0.3 * torch.rand(n, generator=g) + 0.6 * (torch.arange(n) % 3 == 0)  # half of 1 between
+        size[1::3] = 0.15  # never without a small one: a cut of 0.2 must show
         z = size * (2 * y - 1) * (2.0 * right - 1)
         z = -z.abs() if kind == "no alarm" else z
         case = f"batches of {', '.join(map(str, sizes))} rows"
