@@ -9,7 +9,9 @@ from learn_pytorch.exercises import exercise, fresh_generator, require, run
 
 PICTURES, NEW = 1200, 600
 ENOUGH = 0.75  # nearest neighbours reach 0.78 to 0.89; without a look at the exposure 0.56 to 0.72
-HONEST = 0.1  # more than three times what chance does to a claim from 240 pictures
+# A claim from 240 pictures, read with the help of the other 960, is 0.02 lower on average, and chance
+# moves it by 0.03.
+TOO_HIGH, TOO_LOW = 0.1, 0.15
 LIMIT = 25  # seconds for one call; one loop needs a fraction of a second
 
 
@@ -37,7 +39,7 @@ def check_digit_reader(answer):
         score >= ENOUGH, f"it reads {score:.2f} of the new pictures right, wanted {ENOUGH:.2f}, for {case}"
     )
     met = "" if claim < score else ": which pictures has it met before?"
-    honest = abs(claim - score) <= HONEST
+    honest = score - TOO_LOW <= claim <= score + TOO_HIGH
     require(honest, f"you claim {claim:.2f}, and of the new pictures it reads {score:.2f} right{met}")
 
 
