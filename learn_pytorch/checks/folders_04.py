@@ -122,17 +122,20 @@ def check_app(answer, folder):
     mean, std, size = [0.5, 0.4, 0.3], [0.2, 0.25, 0.3], 12
     classes = ["sushi", "pizza", "steak"]  # as the network has learned them, in no order
     paths, pixels = [], []
+    colours = torch.randint(60, 200, (6, 2, 3), generator=g)
+    together = [0, 1, 5]  # the brightest first: a softmax over photographs leaves little to the last
+    colours[together] = colours[together].sort(dim=0, descending=True).values
     for k, mode in enumerate(["RGB", "RGB", "RGBA", "L", "P", "RGB"]):
-        colour = torch.randint(60, 200, (2, 3), generator=g).tolist()
-        image = Image.new("RGB", (40, 30), tuple(colour[0]))
-        image.paste(tuple(colour[1]), (0, 15, 40, 30))  # below, so that turned pictures show
+        above, below = colours[k].tolist()
+        image = Image.new("RGB", (40, 30), tuple(above))
+        image.paste(tuple(below), (0, 15, 40, 30))  # so that turned pictures show
         image = image.convert(mode)
         paths.append(folder / f"{k}.png")
         image.save(paths[-1])
         small = np.array(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
         pixels.append(torch.from_numpy(small).permute(2, 0, 1))
     for some, mode, what in (
-        ((0, 1, 5), True, "three photographs"),
+        (together, True, "three photographs"),
         ((0,), False, "one photograph"),
         ((1, 2, 3, 4), True, "four pictures, also grey ones and some with alpha"),
     ):
@@ -175,20 +178,22 @@ def _said(got, X, model: _App, known, case: str) -> None:
     require(not given(bytes_), f"{sure}, for {case}", cause)
     flat = "the app says about the same of dark and of bright photographs, and is right too seldom"
     require(not given(bare), f"{flat}, for {case}", "the pixels are not normalised with mean and std")
-    want = [classes[k] for k in right.argmax(dim=1).tolist()]
-    if sorted(classes) != classes:
-        moved = [sorted(classes)[k] for k in right.argmax(dim=1).tolist()]
-        mixed = "probabilities are fine, and pizza is called sushi, always"
-        cause = "the names are sorted, and the logits come in the order of `classes`"
-        require(want == moved or names != moved, f"{mixed}, for {case}", cause)
+    best = right.max(dim=1).values
+    # Of two dishes that are as probable, up to rounding, either may be named.
+    named = all(
+        name in classes and row[classes.index(name)] > top - 0.001
+        for name, row, top in zip(names, right, best, strict=True)
+    )
+    moved = names == [sorted(classes)[k] for k in right.argmax(dim=1).tolist()]
+    mixed = "probabilities are fine, and pizza is called sushi, always"
+    cause = "the names are sorted, and the logits come in the order of `classes`"
+    require(named or not moved, f"{mixed}, for {case}", cause)
     plain = all(isinstance(p, float) for p in probs)
     web = "TypeError: Object of type Tensor is not JSON serializable, says the web page that uses the app"
     cause = "a probability is still a tensor: `.item()` makes a number of it"
     require(plain, f"{web}, for {case}", cause)
-    require(
-        names == want, f"a photograph gets the name {names[0]!r} or another that is not right, for {case}"
-    )
-    off = (as_numbers - right.max(dim=1).values).abs().max()
+    require(named, f"a photograph gets the name {names[0]!r} or another that is not right, for {case}")
+    off = (as_numbers - best).abs().max()
     require(off < 0.02, f"a probability is off by {off:.3f}, for {case}")
     grows = "the app needs more memory with each answer that somebody keeps"
     cause = "autograd records every prediction: `torch.inference_mode()`"
