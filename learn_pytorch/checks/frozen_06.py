@@ -140,7 +140,9 @@ def check_cache(answer):
         body = _Body(g).train(mode)
         body.drop.eval()
         before, means = [m.training for m in body.modules()], body.norm.running_mean.clone()
-        pictures = {name: torch.rand(3, 2, 2, generator=g) for name in _TRAIN + _TEST + _LATER}
+        names = _TRAIN + _TEST + _LATER
+        bright = 3 * torch.randperm(len(names), generator=g)  # no two pictures have the same features
+        pictures = {n: torch.rand(3, 2, 2, generator=g) + b for n, b in zip(names, bright, strict=True)}
         truth = {name: body.truly(picture[None])[0] for name, picture in pictures.items()}
         cache = run(answer, body, size, case=f"a batch size of {size}")
         require(callable(getattr(cache, "get", None)), "the method get is missing")
