@@ -170,12 +170,15 @@ def check_neighbours(answer):
     g = fresh_generator()
     for n, width, k in ((30, 16, 5), (12, 4, 3), (7, 2, 6)):
         case = f"{n} rows of {width} features and k = {k}"
-        X = torch.randn(n, width, generator=g) * torch.rand(n, 1, generator=g).mul(20).add(0.05)
-        X[0] = 0  # a picture without any feature
+        unit = nn.functional.normalize(torch.randn(n, width, generator=g), dim=1)
+        unit[0] = 0  # a picture without any feature
         row = int(torch.randint(1, n, (), generator=g))
-        unit = X / X.norm(dim=1, keepdim=True).clamp(min=1e-12)
         likeness = unit @ unit[row]
         likeness[row] = -2
+        lengths = torch.rand(n, generator=g).mul(20).add(0.05)
+        # The second is longer than the nearest, and much further away than the third.
+        lengths[row], lengths[likeness.topk(3).indices] = 1.0, torch.tensor([1.0, 20.0, 0.05])
+        X = unit * lengths[:, None]
         want = likeness.topk(k).indices
         got = run(answer, X, row, k, case=case)
         require(isinstance(got, torch.Tensor), f"expected a tensor, got {type(got).__name__}, for {case}")
