@@ -685,7 +685,7 @@ def plot_decision_boundary(
     ax.set(xlabel="x1", ylabel="x2")
     ax.grid(False)
     if legend:
-        ax.legend(loc="upper right", frameon=True, fontsize=9)
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
     if title:
         ax.set_title(title, fontsize=11)
     return ax

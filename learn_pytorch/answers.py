@@ -166,9 +166,9 @@ class Calls(TorchFunctionMode):
         self._patches = contextlib.ExitStack()
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        name = getattr(function, "__name__", "")
-        if {name, name.strip("_")} & self.names:
-            self.found.append(name.strip("_"))
+        name = getattr(function, "__name__", "").strip("_").removeprefix("special_")
+        if name in self.names:
+            self.found.append(name)
         return function(*args, **(kwargs or {}))
 
     def __enter__(self):

@@ -1,6 +1,7 @@
 """Models, and a device, that notice how they are used."""
 
 import contextlib
+import copy
 import weakref
 
 import torch
@@ -18,6 +19,15 @@ class Watched(nn.Module):
     def forward(self, x):
         self.calls.append((x.detach().sum().item(), self.training, torch.is_grad_enabled()))
         return self.line(x)
+
+    def __deepcopy__(self, memo):  # a copy notes for the original
+        for shared in ("calls", "nodes"):
+            if shared in vars(self):
+                memo[id(vars(self)[shared])] = vars(self)[shared]
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        vars(twin).update(copy.deepcopy(vars(self), memo))
+        return twin
 
 
 class _Mark(torch.autograd.Function):
@@ -70,6 +80,13 @@ class Far(torch.Tensor):
             devices = f"at least two devices, {FAR} and cpu"
             raise RuntimeError(f"Expected all tensors to be on the same device, but found {devices}!")
         return super().__torch_function__(func, types, args, kwargs)
+
+    def __deepcopy__(self, memo):
+        twin = self.detach().clone()
+        if isinstance(self, nn.Parameter):
+            twin = nn.Parameter(twin, self.requires_grad)
+        memo[id(self)] = twin
+        return twin
 
 
 class _Reachable(TorchFunctionMode):

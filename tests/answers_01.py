@@ -629,6 +629,18 @@ def whole_set(model, loader, loss_fn):
 
 
 @right("01.9")
+def on_a_copy(model, loader, loss_fn):
+    return evaluation()(copy.deepcopy(model), loader, loss_fn)
+
+
+@wrong("01.9", "asked in training mode")
+def on_a_copy_in_training_mode(model, loader, loss_fn):
+    copied = copy.deepcopy(model).train()
+    copied.eval = lambda: copied
+    return evaluation()(copied, loader, loss_fn)
+
+
+@right("01.9")
 def by_device_keyword(model, loader, loss_fn):
     was, device = model.training, next(model.parameters()).device
     model.eval()

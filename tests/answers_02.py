@@ -174,6 +174,9 @@ wrong("02.3", "list of whole numbers", hunt_with(rows=lambda z, y: torch.tensor(
 wrong("02.3", "expected two things", lambda z, y: stable(z, y))
 wrong("02.3", "values are not", hunt_with(loss=lambda z, y: stable(z, y).nan_to_num() + 1e-2))
 forbidden("02.3", hunt_with(loss=F.cross_entropy))
+forbidden(
+    "02.3", hunt_with(loss=lambda z, y: -torch.special.log_softmax(z, 1)[torch.arange(len(y)), y].mean())
+)
 forbidden("02.3", hunt_with(loss=lambda z, y: -z.log_softmax(1)[torch.arange(len(y)), y].mean()))
 forbidden("02.3", hunt_with(loss=lambda z, y: (z.logsumexp(1) - z[torch.arange(len(y)), y]).mean()))
 forbidden("02.3", hunt_with(loss=lambda z, y: -z.softmax(1)[torch.arange(len(y)), y].log().mean()))

@@ -176,6 +176,13 @@ class OneBlockTwice(PhotoNet):
         self.blocks = nn.ModuleList([self.blocks[0]] * 2)
 
 
+@wrong("03.3", "in training mode the same photos get other numbers")
+class SoftmaxInTraining(PhotoNet):
+    def forward(self, x):
+        logits = super().forward(x)
+        return logits.softmax(dim=1) if self.training else logits
+
+
 @wrong("03.3", "the logits are not those")
 class Resizes(PhotoNet):
     def forward(self, x):

@@ -1,7 +1,8 @@
 """Notebook 06 on a folder that it has never seen: all of it once more, so ``make test-all`` does it."""
 
 import pytest
-import test_any_folder
+from any_folder import complaints, fill, litter, run, text
+from nbclient.exceptions import CellExecutionError
 
 from stored import LESSONS
 
@@ -11,25 +12,21 @@ PATH = next(p for p in LESSONS if p.name.startswith("06"))
 COUNTS = {"ball": 12, "big box": 9, "kite": 8}  # of which a quarter becomes the test set
 
 
-def test_it_runs_on_other_images(tmp_path, monkeypatch):
+def test_it_runs_on_other_images(tmp_path):
     """One folder per class, odd kinds of files, what other programs leave behind, one that is torn."""
-    monkeypatch.setattr(test_any_folder, "PATH", PATH)
-    test_any_folder.fill(tmp_path, COUNTS)
-    test_any_folder.litter(tmp_path, "ball")
-    ran = test_any_folder.run(tmp_path)
-    shown = test_any_folder.text(ran)
-    assert test_any_folder.complaints(ran) == []
+    fill(tmp_path, COUNTS)
+    litter(tmp_path, "ball")
+    ran = run(PATH, tmp_path)
+    shown = text(ran)
+    assert complaints(ran) == []
     assert "['ball', 'big box', 'kite']" in shown
     assert shown.count("left out: ") == 1 and "torn.jpg" in shown
     for name in ("steak", "sushi"):
         assert name not in shown.lower(), "no class name is written into the code"
 
 
-def test_too_few_of_a_class_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(test_any_folder, "PATH", PATH)
-    test_any_folder.fill(tmp_path / "train", {"ball": 9, "kite": 2})
-    test_any_folder.fill(tmp_path / "test", {"ball": 2, "kite": 2})
-    with pytest.raises(
-        test_any_folder.CellExecutionError, match=r"pictures are needed for each of \['kite'\]"
-    ):
-        test_any_folder.run(tmp_path, before=2)
+def test_too_few_of_a_class_are_named(tmp_path):
+    fill(tmp_path / "train", {"ball": 9, "kite": 2})
+    fill(tmp_path / "test", {"ball": 2, "kite": 2})
+    with pytest.raises(CellExecutionError, match=r"pictures are needed for each of \['kite'\]"):
+        run(PATH, tmp_path, before=2)

@@ -40,6 +40,7 @@ NAMES = ("data_setup", "model_builder", "engine", "utils", "checkpoints", "train
 CLASSES = ["pizza", "steak", "sushi"]
 SMALL = ["--image-size", "8", "--hidden-units", "2", "--batch-size", "5", "--device", "cpu", "--lr", "0.01"]
 LIMIT = 300  # seconds for a program that must not hang, many times what it needs
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files, or other signals")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -116,7 +117,10 @@ def command(*arguments, **options):
         try:
             out, err = process.communicate(timeout=LIMIT)
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)  # the processes it has started, too
+            if os.name == "nt":
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)  # the processes it has started, too
             raise
     return subprocess.CompletedProcess(line, process.returncode, out, err)
 
@@ -282,7 +286,9 @@ BAD = {
 
 
 @pytest.mark.filterwarnings("default")  # Pillow warns before it gives up on some
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=posix) if k in ("a dead link", "a pipe") else k for k in BAD]
+)
 def test_what_is_no_image_is_named_with_its_reason(going_modular, tmp_path, kind):
     make, reason = BAD[kind]
     path = tmp_path / "photo.jpg"
@@ -333,6 +339,7 @@ def test_hidden_files_and_clutter_are_passed_over(going_modular, tmp_path):
     assert names == list(zip(wanted, [0, 0, 0, 1], strict=True))
 
 
+@posix
 def test_links_that_lead_in_circles(going_modular, tmp_path):
     """Every folder is searched once, and a link to what lies above is not followed."""
     for name in ("pizza/1.png", "pizza/deep/2.png", "steak/3.png"):
@@ -870,6 +877,7 @@ def test_a_progress_bar_on_a_terminal_only(train, monkeypatch):
     assert again[:2] == (0, out.replace("run/", "terminal/")), "nothing of it in the results"
 
 
+@posix
 @pytest.mark.parametrize("program", ["train", "predict"])
 def test_ctrl_c_while_the_program_starts(program):
     """In the middle of its imports, which take seconds: no traceback, exit code 130."""
@@ -884,6 +892,7 @@ def test_ctrl_c_while_the_program_starts(program):
         assert process.wait(LIMIT) == 130 and "Traceback" not in err
 
 
+@posix
 @pytest.mark.slow
 def test_ctrl_c_with_workers(photos, tmp_path):
     """It reaches the whole process group, as from a terminal: one line, and no process is left."""
@@ -905,6 +914,7 @@ def test_ctrl_c_with_workers(photos, tmp_path):
 EVERYTHING = ["--augment", "--schedule", "cosine", "--model", "tinyvgg_bn", "--weight-decay", "0.01"]
 
 
+@posix
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kills", "epochs", "workers"),

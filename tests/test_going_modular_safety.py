@@ -909,7 +909,6 @@ def test_a_list_separated_by_zeros(images):
         refused(done, "line")
 
 
-@posix
 def test_a_list_in_latin_1(images):
     """The file of that very name is found, or the line is named; the others are read."""
     done = predict("-", "--jsonl", stdin="p0.png\ncafé.png\np1.png\n".encode("latin-1"))
@@ -976,6 +975,14 @@ def test_an_unreadable_folder_does_not_stop_the_others(images, monkeypatch, plac
         return iterate(self)
 
     monkeypatch.setattr(Path, "iterdir", refusing_too)
+    is_dir = Path.is_dir
+
+    def refusing_below(self):
+        if self.parent.name == "closed":
+            raise PermissionError(13, "Permission denied", str(self))
+        return is_dir(self)
+
+    monkeypatch.setattr(Path, "is_dir", refusing_below)
     done = (
         predict("all", "--jsonl")
         if place == "below"

@@ -89,7 +89,7 @@ def _coins(coins: torch.Tensor, counts: torch.Tensor, case: str) -> None:
     fixed = ((per_picture == 0) | (per_picture == 1)).any()
     require(not fixed, f"some pictures are mirrored in every epoch, or never, for {case}")
     share = coins.mean().item()
-    spread = counts.var().item()  # 2.5 for ten coins; 720 batches know it to 0.13
+    spread = counts.var().item()  # 2.5 for ten coins; 360 batches know it to 0.18
     half = f"{share:.0%} of the pictures are mirrored, and it should be half of them"
     require(abs(share - 0.5) < 0.15, f"{half}, for {case}")
     even = "in every batch nearly the same number is mirrored: that is no chance"
