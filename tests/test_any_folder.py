@@ -67,6 +67,11 @@ def no_test(folder):
     fill(folder / "train", COUNTS)
 
 
+def capital_letters(folder):
+    fill(folder / "Train", COUNTS)
+    fill(folder / "Test", COUNTS)
+
+
 def other_classes(folder):
     fill(folder / "train", COUNTS)
     fill(folder / "test", {"ball": 3, "box": 3})
@@ -87,6 +92,7 @@ def an_empty_class(folder):
         (no_folder, TWO_LAYOUTS),
         (images_without_classes, TWO_LAYOUTS),
         (no_test, TWO_LAYOUTS),
+        (capital_letters, TWO_LAYOUTS),
         (other_classes, "train/ has ['ball', 'big box', 'bröt', 'kite'], test/ ['ball', 'box']"),
         (one_of_a_class, "all: 4 or more pictures needed for each of ['box']"),
         (an_empty_class, "train: 2 or more pictures needed for each of ['box']"),

@@ -29,11 +29,11 @@ def find_files(folder: Path, seen: set | None = None):
     if folder.resolve() not in seen:
         seen.add(folder.resolve())
         try:
-            found = list_folder(folder)
+            found = [(path, path.is_dir()) for path in list_folder(folder)]
         except OSError as error:  # reported like a bad file
-            found = [folder / f"({error.strerror})"]
-        for path in found:
-            yield from find_files(path, seen) if path.is_dir() else [path]
+            found = [(folder / f"({error.strerror})", False)]
+        for path, inside in found:
+            yield from find_files(path, seen) if inside else [path]
 
 
 def find_images(folder: Path) -> tuple[list[str], list[tuple[Path, int]]]:

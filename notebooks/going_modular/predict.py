@@ -28,12 +28,12 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def find_inputs(paths: list[Path]):
-    """Yields the files that are meant; of a million, none is kept."""
+    """Yields the files that are meant, one after the other."""
     for path in paths:
         if str(path) == "-":
             for line in sys.stdin.buffer:
-                names = line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n").split(b"\0")
-                yield from (Path(os.fsdecode(name)) for name in names if name.strip())
+                text = line.decode("utf-8-sig", "surrogateescape").strip("\r\n")
+                yield from (Path(name) for name in text.split("\0") if name.strip())
         elif os.path.isdir(path):
             yield from data_setup.find_files(path)
         else:
