@@ -192,6 +192,9 @@ def test_parts_of_a_lesson(path):
     for part in ("Summary", "Recall", "Exercises", "Further reading"):
         assert re.search(rf"^## \d+\. {part}", text, re.MULTILINE), f"section {part!r}"
     assert text.count("<details>") >= 5, "five or more answers folded away"
+    folded = re.findall(r"<details>.*?</details>", text, re.DOTALL)
+    raw = [f for f in folded if "`" in f or re.search(r"\*\w[^*<]*\w\*", re.sub("<code>.*?</code>", "", f))]
+    assert not raw, f"Markdown is no markup inside <details>: {raw}"
     figures = [c for c in code_cells(notebook) if pictures(c.outputs)]
     assert len(figures) >= 2, "two or more figures"
     assert any("raises-exception" in tags(c) for c in code_cells(notebook)), "an executed error"
