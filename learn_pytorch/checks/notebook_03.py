@@ -377,10 +377,10 @@ def check_max_pooling(answer):
 
 @exercise("03.9", "Wrong labels among six hundred")
 def check_suspects(answer):
-    """Of 2 × 12 planted labels, most are among the suspects."""
+    """Of 3 × 12 planted labels, most are among the suspects."""
     g, kinds = fresh_generator(), (0, 1, 3, 5, 7, 8, 9)
     hits = 0
-    for number in ("first", "second"):
+    for number in ("first", "second", "third"):
         case = f"the {number} 600 pictures"
         images, labels = draw(900, seed=int(torch.randint(0, 10**6, (), generator=g)))
         kept = np.isin(labels, kinds)
@@ -395,10 +395,10 @@ def check_suspects(answer):
         require(good, f"expected 30 different positions from 0 to 599, for {case}")
         hits += int(torch.isin(planted_, got).sum())
     blind = "fewer than half of the planted labels are among the suspects"
-    require(hits >= 12, f"{blind}: had the model learned these labels before it was asked about them?")
-    require(
-        hits >= 18, "too few of the planted labels are among the suspects: how is each row's answer judged?"
-    )
+    require(hits >= 18, f"{blind}: had the model learned these labels before it was asked about them?")
+    # A network that has never seen the label finds 35 ± 1.2; one that has, 20 ± 3.
+    few = "too few of the planted labels are among the suspects: how is each row's answer judged?"
+    require(hits >= 30, few)
 
 
 @exercise("03.10", "A convolution with channels")
